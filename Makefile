@@ -1,0 +1,56 @@
+# Every target makes .venv if there is none. Plain `make` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help up down test quick lint chaos bench simulate protos clean
+
+BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+up: ## start three nodes on this machine and walk through one compare-and-set
+	@scripts/bootstrap.sh server,cli
+	@$(BIN)/kvraft cluster start
+	@scripts/walkthrough.sh
+
+down: ## stop them; data stays in .kvraft/
+	@scripts/bootstrap.sh server,cli
+	@$(BIN)/kvraft cluster stop
+
+test: lint ## everything: lint, types, layers, tests, simulation, bounded chaos (about 6 minutes)
+	@echo "== unit, property, integration and simulation tests"
+	@$(BIN)/pytest -q -n 2 --dist worksteal tests
+	@echo "== chaos"
+	@$(BIN)/pytest -q chaos
+
+lint: ## ruff, mypy, import contracts
+	@scripts/bootstrap.sh dev
+	@echo "== ruff, mypy, import contracts"
+	@$(BIN)/ruff check -q .
+	@$(BIN)/ruff format -q --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports | tail -n 3
+
+quick: ## the fast tests only
+	@scripts/bootstrap.sh dev
+	@$(BIN)/pytest -q -n 2 -m "not slow" tests/unit tests/property
+
+chaos: ## the chaos scenarios, with output
+	@scripts/bootstrap.sh dev
+	@$(BIN)/pytest -v -s chaos
+
+simulate: ## a longer simulation campaign
+	@scripts/bootstrap.sh dev
+	@$(BIN)/python -m kvraft_chaos.simulation --seeds 1-1000 --jobs 2
+
+bench: ## benchmarks, with peers where they are installed; PART=failover for one part
+	@scripts/bootstrap.sh dev
+	@$(BIN)/python -m benchmarks $(PART)
+
+protos: ## generate kvraft/v1 from protos/, and the sync client from the async one
+	@scripts/bootstrap.sh dev
+	@$(BIN)/python scripts/generate_protos.py
+	@$(BIN)/python scripts/generate_sync_client.py
+
+clean: ## remove what builds and tests leave (not .kvraft/)
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis runs

@@ -1,0 +1,138 @@
+"""`kvraft cluster start|stop|status`: three nodes on this machine."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from kvraft_client import Client, KvraftError
+from rich.console import Console
+from rich.table import Table
+
+from kvraft.cli import local_cluster
+from kvraft.cli.local_cluster import ClusterError, LocalCluster
+
+START_WAIT_S = 30.0
+"""Longest wait for a leader: a restart with a full log takes seconds, fresh nodes about one."""
+PROBE_S = 1.0
+"""Longest wait for one node's status."""
+
+app = typer.Typer(help="Run a cluster of nodes on this machine.", no_args_is_help=True)
+console = Console(stderr=True)
+
+Directory = Annotated[Path, typer.Option("--dir", help="Where the nodes live.", metavar="D")]
+Output = Annotated[str, typer.Option("-o", "--output", help="table or json.")]
+
+
+@app.command(epilog="example: kvraft cluster start --nodes 3")
+def start(
+    directory: Directory = Path(".kvraft"),
+    nodes: Annotated[int | None, typer.Option(help="3 or 5; 1 to try things out.")] = None,
+    base_port: Annotated[int | None, typer.Option(help="The first client port.")] = None,
+) -> None:
+    """Start every node that is not running, and wait until the cluster answers."""
+
+    def begin() -> None:
+        cluster = local_cluster.describe(directory, nodes, base_port)
+        begun = time.monotonic()
+        with console.status(f"starting {len(cluster.nodes)} nodes in {directory}"):
+            started = local_cluster.start(cluster)
+            local_cluster.wait_for(
+                cluster, started, lambda: _answers(cluster), timeout_s=START_WAIT_S
+            )
+        names = ", ".join(node.name for node in started) or "nothing: all were running"
+        console.print(f"started {names} in {time.monotonic() - begun:.2f} s")
+        console.print(f"endpoints {cluster.endpoints}", soft_wrap=True)
+
+    _or_one_line(begin)
+
+
+@app.command(epilog="example: kvraft cluster stop")
+def stop(directory: Directory = Path(".kvraft")) -> None:
+    """Stop every node; data stays."""
+
+    def end() -> None:
+        cluster = _existing(directory)
+        with console.status("stopping"):
+            names = local_cluster.stop(list(cluster.nodes))
+        console.print(f"stopped {', '.join(names) or 'nothing: no node was running'}")
+
+    _or_one_line(end)
+
+
+@app.command(epilog="example: kvraft cluster status -o json")
+def status(directory: Directory = Path(".kvraft"), output: Output = "table") -> None:
+    """Show every node: process, role, term, indexes."""
+
+    def show() -> None:
+        rows = [_row(node) for node in _existing(directory).nodes]
+        if output == "json":
+            sys.stdout.write(json.dumps({"nodes": rows}) + "\n")
+            return
+        table = Table("name", "pid", "endpoint", "peer", "role", "term", "commit", "applied")
+        for row in rows:
+            names = ("name", "pid", "endpoint", "peer", "role", "term", "commit", "applied")
+            table.add_row(*("-" if row[name] is None else str(row[name]) for name in names))
+        Console().print(table)
+
+    _or_one_line(show)
+
+
+def _existing(directory: Path) -> LocalCluster:
+    if not (directory / "cluster.json").exists():
+        raise ClusterError(f"there is no cluster in {directory}: kvraft cluster start")
+    return local_cluster.describe(directory, None, None)
+
+
+def _row(node: local_cluster.LocalNode) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": node.name,
+        "pid": node.pid(),
+        "endpoint": node.endpoint,
+        "peer": node.peer,
+        "role": None,
+        "term": None,
+        "commit": None,
+        "applied": None,
+        "revision": None,
+    }
+    if row["pid"] is not None:
+        try:
+            with Client(node.endpoint, timeout=PROBE_S) as client:
+                row.update(node_figures(client))
+        except KvraftError as error:
+            row["error"] = str(error)
+    return row
+
+
+def node_figures(client: Client) -> dict[str, Any]:
+    """Return what one node says of itself, under the names of the JSON output."""
+    answer = client.status()
+    return {
+        "role": answer.role,
+        "term": answer.term,
+        "commit": answer.commit_index,
+        "applied": answer.applied_index,
+        "revision": answer.revision,
+    }
+
+
+def _answers(cluster: LocalCluster) -> bool:
+    """Whether a linearizable read is answered: there is a leader and a quorum."""
+    try:
+        with Client(cluster.endpoints, timeout=PROBE_S) as client:
+            client.get("kvraft/ready")
+    except KvraftError:
+        return False
+    return True
+
+
+def _or_one_line(action: Callable[[], None]) -> None:
+    try:
+        action()
+    except ClusterError as error:
+        console.print(f"kvraft cluster: {error}", style="red", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error

@@ -1,0 +1,25 @@
+"""`kvraft serve`: one node in the foreground.
+
+Standard library only until the server is imported: a node needs no `cli` extra.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from kvraft.config import ConfigError, load
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one node until SIGTERM or SIGINT; one clear line and 1 where it cannot start."""
+    try:
+        config = load(arguments)
+    except ConfigError as error:
+        print(f"kvraft serve: {error}", file=sys.stderr)  # noqa: T201 - no logging is set up yet
+        return 1
+    try:
+        from kvraft.server import run  # noqa: PLC0415 - the option errors need no server extra
+    except ModuleNotFoundError as error:
+        text = f"kvraft serve: {error.name} is not installed: pip install 'kvraft[server]'"
+        print(text, file=sys.stderr)  # noqa: T201
+        return 1
+    return run(config)

@@ -1,0 +1,116 @@
+"""Accepts peers: bounds strangers, and keeps the newest inbound connection of each peer."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+
+from kvraft.consensus.inbound import InboundConnection
+from kvraft.consensus.plane import Plane
+
+_ACCEPT_RETRY_S = 0.1  # out of file descriptors or memory: what is open may close meanwhile
+
+
+class Acceptor:
+    """The listening sockets, the strangers on them, and one connection a peer."""
+
+    def __init__(
+        self, plane: Plane, sockets: list[socket.socket], boot_seen: Callable[[str, int], None]
+    ) -> None:
+        self._plane = plane
+        self._sockets = sockets
+        self._boot_seen = boot_seen
+        self._strangers: dict[asyncio.Task[None], None] = {}  # in order of arrival
+        self._inbound: dict[str, InboundConnection] = {}
+        self._closing = False
+        self._accepting = [asyncio.create_task(self._accept(sock)) for sock in sockets]
+
+    def connection(self, peer: str) -> InboundConnection | None:
+        """Return the peer's present connection."""
+        return self._inbound.get(peer)
+
+    def drop(self, peer: str) -> None:
+        """Close a peer's connection and report it now (not to be called from within consensus)."""
+        connection = self._inbound.pop(peer, None)
+        if connection is not None:
+            connection.abort()
+            self._plane.consensus.on_inbound_down(peer)
+
+    async def close(self) -> None:
+        """Stop listening and close everything, silently."""
+        self._closing = True
+        tasks = [*self._accepting, *self._strangers]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for sock in self._sockets:
+            sock.close()
+        for connection in self._inbound.values():
+            connection.abort()
+        self._inbound.clear()
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, _ = await loop.sock_accept(listener)
+            except OSError as error:
+                self._plane.events.say("accept", f"cannot accept peers: {error}")
+                await asyncio.sleep(_ACCEPT_RETRY_S)
+                continue
+            self._admit(sock)
+            await asyncio.sleep(0)  # a flood of connections must not keep the loop from its work
+
+    def _admit(self, sock: socket.socket) -> None:
+        if len(self._strangers) >= self._plane.flow.handshakes:
+            # The oldest goes: a peer says HELLO within a round trip, so it is not the oldest.
+            oldest = next(iter(self._strangers))
+            oldest.cancel()
+            del self._strangers[oldest]
+            self._plane.count("handshakes_evicted")
+        connection = InboundConnection(self._plane, self._accepted, self._lost)
+        task = asyncio.create_task(self._greet(sock, connection))
+        self._strangers[task] = None
+
+        def settle(_: asyncio.Task[None]) -> None:
+            self._strangers.pop(task, None)
+            if connection.hello is None:
+                connection.abort()
+            if not connection.made:  # cancelled, or TLS failed: nobody else owns the socket
+                sock.close()
+
+        task.add_done_callback(settle)
+
+    async def _greet(self, sock: socket.socket, connection: InboundConnection) -> None:
+        """See a stranger through TLS and HELLO, or end it at the time limit."""
+        limit_ms = self._plane.timing.handshake_ms
+        try:
+            async with asyncio.timeout(limit_ms / 1_000):
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    lambda: connection, sock, ssl=self._plane.server_tls
+                )
+                await connection.greeted
+        except TimeoutError:
+            self._plane.count("handshakes_timed_out")
+        except OSError as error:
+            self._plane.count("handshakes_failed")
+            self._plane.events.say("handshake", f"a stranger's connection failed: {error}")
+
+    def _accepted(self, connection: InboundConnection) -> None:
+        hello = connection.hello
+        assert hello is not None
+        if self._closing:
+            connection.abort()
+            return
+        if hello.name in self._inbound:
+            # The peer dialled anew, so it has given the old one up, whether we heard of it or not.
+            self._plane.count("inbound_replaced")
+            self.drop(hello.name)
+        self._boot_seen(hello.name, hello.boot_id)
+        self._inbound[hello.name] = connection
+        self._plane.consensus.on_inbound_up(hello.name, hello)
+
+    def _lost(self, connection: InboundConnection) -> None:
+        if self._inbound.get(connection.peer) is connection:
+            self.drop(connection.peer)

@@ -1,0 +1,89 @@
+"""Reading bytes that may be anything: every length is checked before it is used.
+
+Imports: stdlib, core errors. The invariant: whatever the bytes, a reader raises CodecError and
+nothing else, and never allocates more than the bytes it was given.
+"""
+
+from struct import Struct
+from typing import Any
+
+from kvraft.core.errors import CodecError
+
+U8 = Struct("<B")
+U16 = Struct("<H")
+U32 = Struct("<I")
+I64 = Struct("<q")
+
+
+class Reader:
+    """A cursor over bytes; `subject` names in errors what is being read."""
+
+    __slots__ = ("_data", "_offset", "subject")
+
+    def __init__(self, data: bytes, subject: str) -> None:
+        self._data = data
+        self._offset = 0
+        self.subject = subject
+
+    def unpack(self, layout: Struct) -> tuple[Any, ...]:
+        """Read one fixed layout."""
+        start = self._offset
+        end = start + layout.size
+        if end > len(self._data):
+            raise self._short(layout.size)
+        self._offset = end
+        return layout.unpack_from(self._data, start)
+
+    def number(self, layout: Struct) -> int:
+        """Read one number of a layout that holds one."""
+        value: int = self.unpack(layout)[0]
+        return value
+
+    def take(self, size: int) -> bytes:
+        """Read exactly `size` bytes."""
+        start = self._offset
+        end = start + size
+        if end > len(self._data):
+            raise self._short(size)
+        self._offset = end
+        return self._data[start:end]
+
+    def sized(self, length: Struct) -> bytes:
+        """Read bytes behind their length."""
+        return self.take(self.number(length))
+
+    def text(self, length: Struct) -> str:
+        """Read UTF-8 text behind its length in bytes."""
+        raw = self.sized(length)
+        try:
+            return raw.decode()
+        except UnicodeDecodeError as error:
+            raise CodecError(f"{self.subject}: {raw!r} is not UTF-8") from error
+
+    def choice(self) -> bool:
+        """Read one byte that is 0 or 1."""
+        value = self.number(U8)
+        if value > 1:
+            raise CodecError(f"{self.subject}: {value} where 0 or 1 must stand")
+        return value == 1
+
+    def rest(self) -> bytes:
+        """Read everything that is left."""
+        start = self._offset
+        self._offset = len(self._data)
+        return self._data[start:]
+
+    def finish(self) -> None:
+        """Demand that nothing is left."""
+        left = len(self._data) - self._offset
+        if left:
+            raise CodecError(f"{self.subject}: {left} bytes behind the end")
+
+    def _short(self, size: int) -> CodecError:
+        left = len(self._data) - self._offset
+        return CodecError(f"{self.subject}: cut off, {size} bytes expected, {left} left")
+
+
+def sized(length: Struct, data: bytes) -> bytes:
+    """Encode bytes behind their length; `struct.error` if the length does not fit."""
+    return length.pack(len(data)) + data

@@ -1,0 +1,140 @@
+"""What a log entry can ask of the state machine: immutable values, no behaviour.
+
+An entry of the log is a batch: one stamp of cluster time and the commands that arrived while the
+previous batch was being written. `codec` turns it into bytes; each command carries its version
+there, so that an old node refuses what it does not know instead of guessing.
+"""
+
+from dataclasses import dataclass
+
+from kvraft.core.limits import ApplyLimits
+
+COMMAND_VERSION = 1
+"""The newest command version this code can apply; members record theirs (`Member`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a key. The lease attachment is replaced unless `keep_lease`."""
+
+    key: bytes
+    value: bytes
+    lease_id: int | None = None
+    ttl_ms: int | None = None
+    keep_lease: bool = False
+    return_previous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete one key; an absent key is no error and takes no revision."""
+
+    key: bytes
+    return_previous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRange:
+    """Delete start <= key < end (no upper bound where `end` is None), all in one revision."""
+
+    start: bytes
+    end: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What a compare-and-set demands of the current entry; every part that is set must hold."""
+
+    absent: bool = False
+    value: bytes | None = None
+    version: int | None = None
+    mod_revision: int | None = None
+    create_revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompareAndSet:
+    """Write a key if, and only if, `expect` holds for its current entry."""
+
+    key: bytes
+    value: bytes
+    expect: Expect
+    lease_id: int | None = None
+    ttl_ms: int | None = None
+    keep_lease: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseGrant:
+    """Grant a lease; `lease_id` None lets the store choose."""
+
+    ttl_ms: int
+    lease_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseKeepAlive:
+    """Move the deadline of a live lease to cluster time + its TTL."""
+
+    lease_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRevoke:
+    """End a lease now; its keys go in the same revision."""
+
+    lease_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A node as the replicated state knows it: the disk that may vote under its name."""
+
+    name: str
+    disk_id: int
+    command_version: int = COMMAND_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """Give the cluster its identity, members and limits; the first one wins, later ones change nothing."""
+
+    cluster_id: int
+    members: tuple[Member, ...]
+    limits: ApplyLimits
+
+
+@dataclass(frozen=True, slots=True)
+class MemberDisk:
+    """Bind a member's name to another disk (rejoin after a lost disk, RULES of rejoin in ARCHITECTURE)."""
+
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class HashMarker:
+    """Make every node hash its state at this entry's index; `nonce` tells markers apart."""
+
+    nonce: int
+
+
+Command = (
+    Put
+    | Delete
+    | DeleteRange
+    | CompareAndSet
+    | LeaseGrant
+    | LeaseKeepAlive
+    | LeaseRevoke
+    | Bootstrap
+    | MemberDisk
+    | HashMarker
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One log entry: `stamp_ms` of cluster time (None leaves time alone) and its commands; none is a tick."""
+
+    stamp_ms: int | None
+    commands: tuple[Command, ...]

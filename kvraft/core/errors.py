@@ -1,0 +1,47 @@
+"""The reasons a request can be refused for, and what each says about its effect."""
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What an error says about the mutation it answers."""
+
+    NOT_APPLIED = "NOT_APPLIED"
+    UNKNOWN = "UNKNOWN"
+
+
+class Reason(StrEnum):
+    """Machine-readable reasons, the `reason` of ErrorInfo (SEMANTICS, table of errors)."""
+
+    # Refused by the request's own content.
+    INVALID = "INVALID"
+    TOO_LARGE = "TOO_LARGE"
+    TTL_OUT_OF_RANGE = "TTL_OUT_OF_RANGE"
+    TOO_MANY_ENTRIES = "TOO_MANY_ENTRIES"
+    # Refused by the state.
+    LEASE_NOT_FOUND = "LEASE_NOT_FOUND"
+    LEASE_EXISTS = "LEASE_EXISTS"
+    LEASE_FULL = "LEASE_FULL"
+    TOO_MANY_LEASES = "TOO_MANY_LEASES"
+    MEMBER_UNKNOWN = "MEMBER_UNKNOWN"
+    NO_SPACE = "NO_SPACE"
+    OVERLOAD = "OVERLOAD"
+    # Refused, or lost, by the cluster's condition.
+    NO_QUORUM = "NO_QUORUM"
+    NOT_LEADER = "NOT_LEADER"
+    DEADLINE = "DEADLINE"
+    UNKNOWN_RESULT = "UNKNOWN_RESULT"
+    SHUTTING_DOWN = "SHUTTING_DOWN"
+    # Reads.
+    COMPACTED = "COMPACTED"
+    FUTURE = "FUTURE"
+    # The node itself.
+    CORRUPT = "CORRUPT"
+
+
+class CodecError(ValueError):
+    """Bytes that are no entry or snapshot of a version this code knows; the message names what was found."""
+
+
+class UnknownCommandError(CodecError):
+    """A command or version from newer code; the node must stop and say which version it needs."""

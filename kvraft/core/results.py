@@ -1,0 +1,114 @@
+"""What the state machine answers: immutable values, one kind for each command."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from kvraft.core.errors import Reason
+
+
+class KeyValue(NamedTuple):
+    """One key with its value and revisions, as of the moment of the answer."""
+
+    key: bytes
+    value: bytes
+    create_revision: int
+    mod_revision: int
+    version: int
+    lease_id: int
+    """0 where no lease is attached."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutResult:
+    """A write that was applied; `previous` only where it was asked for and there was one."""
+
+    entry: KeyValue
+    previous: KeyValue | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteResult:
+    """How many entries went; 0 took no revision."""
+
+    deleted: int
+    previous: KeyValue | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CasResult:
+    """`succeeded` with the new entry, or not, with the current one (None: absent)."""
+
+    succeeded: bool
+    entry: KeyValue | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseResult:
+    """A lease as it stands: granted TTL, and what remains of it in cluster time."""
+
+    lease_id: int
+    ttl_ms: int
+    remaining_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeResult:
+    """A lease that ended on request, and how many keys went with it."""
+
+    lease_id: int
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemberResult:
+    """The member table took effect: which cluster, and which disk stands for the name."""
+
+    cluster_id: int
+    name: str
+    disk_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerResult:
+    """The index at which every node hashes its state for this nonce."""
+
+    index: int
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The command changed nothing: why, in a word for programs and a sentence for people."""
+
+    reason: Reason
+    message: str
+
+
+Result = (
+    PutResult
+    | DeleteResult
+    | CasResult
+    | LeaseResult
+    | RevokeResult
+    | MemberResult
+    | MarkerResult
+    | Refused
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a range in key order; `more` says that entries follow the last one."""
+
+    entries: tuple[KeyValue, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseDescription:
+    """A lease with its keys, for people and for `lease show`."""
+
+    lease_id: int
+    ttl_ms: int
+    remaining_ms: int
+    keys: tuple[bytes, ...]

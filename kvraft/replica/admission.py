@@ -1,0 +1,40 @@
+"""What a leader refuses before proposing it, for want of space (RULES I18).
+
+Imports: core. What frees space, or keeps what is held alive, always passes.
+"""
+
+from kvraft.core.commands import Command, CompareAndSet, LeaseGrant, Put
+from kvraft.core.errors import Outcome, Reason
+from kvraft.core.limits import RequestLimits
+from kvraft.core.machine import StateMachine
+from kvraft.replica.limits import ReplicaLimits
+from kvraft.replica.outcomes import Denied
+
+
+class Admission:
+    """Soft limits on the bytes of the state and on the free disk of the leader."""
+
+    def __init__(self, requests: RequestLimits, limits: ReplicaLimits) -> None:
+        self._requests = requests
+        self._limits = limits
+        self.free_disk_bytes: int | None = None
+        """Measured by the driver; None: unknown, does not refuse."""
+
+    def check(self, command: Command, machine: StateMachine) -> Denied | None:
+        """Return why `command` must wait for space, or None."""
+        if not isinstance(command, Put | CompareAndSet | LeaseGrant):
+            return None
+        if machine.state_bytes >= self._requests.state_bytes:
+            text = (
+                f"the store holds {machine.state_bytes} bytes of keys and values, "
+                f"the limit is {self._requests.state_bytes}: delete something"
+            )
+            return Denied(Reason.NO_SPACE, Outcome.NOT_APPLIED, text)
+        free = self.free_disk_bytes
+        if free is not None and free < self._limits.free_disk_bytes:
+            text = (
+                f"the leader's disk has {free} bytes left, "
+                f"it keeps {self._limits.free_disk_bytes} free: make room there"
+            )
+            return Denied(Reason.NO_SPACE, Outcome.NOT_APPLIED, text)
+        return None

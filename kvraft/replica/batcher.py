@@ -1,0 +1,179 @@
+"""Gathers commands into log entries on the leader: one entry, one fsync, for what came meanwhile.
+
+Imports: core, the consensus port. Each caller hears exactly once: an answer, NOT_APPLIED if its
+command was never proposed, UNKNOWN if it was and nobody can say what became of it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from kvraft.consensus.port import Applied, Consensus, Failure
+from kvraft.core.codec import encode_entry
+from kvraft.core.commands import Command, DeleteRange, Entry, LeaseRevoke
+from kvraft.core.errors import Outcome, Reason
+from kvraft.core.results import Result
+from kvraft.replica.limits import ReplicaLimits
+from kvraft.replica.outcomes import Answer, Denied, Done
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """One command and its caller; `done` is None once the caller has heard."""
+
+    command: Command
+    size: int
+    deadline: float
+    done: Done | None
+
+    def finish(self, outcome: Answer | Denied) -> None:
+        done, self.done = self.done, None
+        if done is not None:
+            done(outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedBatch:
+    """What `Application.apply` returns for an entry: results in order, and the revision after."""
+
+    results: Sequence[Result]
+    revision: int
+
+
+def _size(command: Command) -> int:
+    """Estimate the bytes of a command in an entry; exact sizes are checked by `validate`."""
+    return len(getattr(command, "key", b"")) + len(getattr(command, "value", b"")) + 64
+
+
+class Batcher:
+    """The leader's queue of commands and its entries in flight."""
+
+    def __init__(
+        self, consensus: Consensus, limits: ReplicaLimits, stamp_ms: Callable[[], int | None]
+    ) -> None:
+        """`stamp_ms` gives cluster time, or None while this node may not propose."""
+        self._consensus = consensus
+        self._limits = limits
+        self._stamp_ms = stamp_ms
+        self._queue: deque[_Waiting] = deque()
+        self._queue_bytes = 0
+        self._in_flight: list[list[_Waiting]] = []
+        self.entries = 0
+        self.commands = 0
+
+    def submit(self, command: Command, deadline: float, done: Done) -> None:
+        """Queue one command; a full queue is refused at once, NOT_APPLIED."""
+        size = _size(command)
+        full = len(self._queue) >= self._limits.queue_commands
+        if full or self._queue_bytes + size > self._limits.queue_bytes:
+            text = f"{len(self._queue)} commands ({self._queue_bytes} bytes) are waiting"
+            done(Denied(Reason.OVERLOAD, Outcome.NOT_APPLIED, text, retry_after_ms=100))
+            return
+        self._queue.append(_Waiting(command, size, deadline, done))
+        self._queue_bytes += size
+
+    def flush(self, now: float) -> None:
+        """Propose what waits, as far as entries may be in flight."""
+        while self._queue and len(self._in_flight) < self._limits.entries_in_flight:
+            stamp = self._stamp_ms()
+            if stamp is None:
+                return
+            batch = self._take(now)
+            if batch:
+                self._propose(stamp, batch)
+
+    def tick(self) -> None:
+        """Propose an entry without commands, for its stamp, unless an entry is under way anyhow."""
+        stamp = self._stamp_ms()
+        if stamp is not None and not self._in_flight:
+            self._propose(stamp, [])
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing is in flight."""
+        return not self._queue and not self._in_flight
+
+    def expire(self, now: float) -> None:
+        """Answer whoever's deadline has passed: NOT_APPLIED from the queue, UNKNOWN in flight."""
+        if self._queue and any(waiting.deadline <= now for waiting in self._queue):
+            kept = deque[_Waiting]()
+            for waiting in self._queue:
+                if waiting.deadline <= now:
+                    self._queue_bytes -= waiting.size
+                    waiting.finish(late_unproposed())
+                else:
+                    kept.append(waiting)
+            self._queue = kept
+        for batch in self._in_flight:
+            for waiting in batch:
+                if waiting.deadline <= now:
+                    waiting.finish(late_proposed())
+
+    def refuse_queued(self, denied: Denied) -> None:
+        """Empty the queue with one answer; it was never proposed, so `denied` is NOT_APPLIED."""
+        queue, self._queue, self._queue_bytes = self._queue, deque(), 0
+        for waiting in queue:
+            waiting.finish(denied)
+
+    def _take(self, now: float) -> list[_Waiting]:
+        limits, batch, size, cost = self._limits, [], 0, 0
+        while self._queue and len(batch) < limits.batch_commands:
+            waiting = self._queue[0]
+            wide = isinstance(waiting.command, DeleteRange | LeaseRevoke)
+            cost += limits.wide_cost if wide else 1
+            if batch and (size + waiting.size > limits.batch_bytes or cost > limits.batch_cost):
+                break
+            self._queue.popleft()
+            self._queue_bytes -= waiting.size
+            if waiting.deadline <= now:
+                waiting.finish(late_unproposed())
+                continue
+            size += waiting.size
+            batch.append(waiting)
+        return batch
+
+    def _propose(self, stamp_ms: int, batch: list[_Waiting]) -> None:
+        entry = Entry(stamp_ms, tuple(waiting.command for waiting in batch))
+        self._in_flight.append(batch)
+        self.entries += 1
+        self.commands += len(batch)
+
+        def done(outcome: Applied | Failure) -> None:
+            self._in_flight.remove(batch)
+            _answer(batch, outcome)
+
+        self._consensus.propose(encode_entry(entry), done)
+
+
+def _answer(batch: list[_Waiting], outcome: Applied | Failure) -> None:
+    if isinstance(outcome, Failure):
+        denied = proposal_failed(outcome)
+        for waiting in batch:
+            waiting.finish(denied)
+        return
+    applied = outcome.result
+    assert isinstance(applied, AppliedBatch), "apply answers with a batch"
+    for waiting, result in zip(batch, applied.results, strict=True):
+        waiting.finish(Answer(result, applied.revision, outcome.index))
+
+
+def proposal_failed(failure: Failure) -> Denied:
+    """Return what a failed proposal means to its caller."""
+    if failure is Failure.LEADERSHIP_LOST:
+        text = "leadership was lost after the command was proposed; it may or may not be applied"
+        return Denied(Reason.UNKNOWN_RESULT, Outcome.UNKNOWN, text)
+    if failure is Failure.NOT_LEADER:
+        return Denied(Reason.NOT_LEADER, Outcome.NOT_APPLIED, "this node does not lead any more")
+    return Denied(Reason.NO_QUORUM, Outcome.NOT_APPLIED, "no majority of the nodes is in contact")
+
+
+def late_unproposed() -> Denied:
+    """Return the answer to a command whose deadline passed before it was proposed."""
+    text = "the deadline passed before the command was proposed"
+    return Denied(Reason.DEADLINE, Outcome.NOT_APPLIED, text)
+
+
+def late_proposed() -> Denied:
+    """Return the answer to a command whose deadline passed after it was proposed."""
+    text = "the deadline passed after the command was proposed; it may or may not be applied"
+    return Denied(Reason.UNKNOWN_RESULT, Outcome.UNKNOWN, text)

@@ -1,0 +1,48 @@
+"""Bounds of one node's behaviour, each with its unit and reason."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaLimits:
+    """Queues, batches and periods of the replica."""
+
+    batch_commands: int = 256
+    """Commands in one log entry: beyond it the cost of an entry no longer matters (measured)."""
+    batch_bytes: int = 1 << 20
+    """Bytes in one entry; one larger command still goes alone (request limit 1.5 MiB)."""
+    batch_cost: int = 256
+    """Estimated apply cost of one entry, in ordinary commands; keeps apply under 50 ms."""
+    wide_cost: int = 128
+    """Cost of a command that may touch thousands of entries (range delete, revoke)."""
+    entries_in_flight: int = 2
+    """One entry travels while the next is written; more would only make batches smaller."""
+    queue_commands: int = 20_000
+    """Commands waiting to be proposed; beyond it OVERLOAD, NOT_APPLIED, at once."""
+    queue_bytes: int = 64 << 20
+    """Bytes waiting to be proposed."""
+    forwarded: int = 10_000
+    """Requests of this node's clients that the leader has not answered yet."""
+    readers: int = 50_000
+    """Reads waiting for a barrier."""
+    tick_max_ms: int = 10_000
+    """Longest pause between stamps while something timed exists (the published lateness bound)."""
+    snapshot_log_bytes: int = 16 << 20
+    """Log since the last snapshot that makes the next one due (or half the state, if more):
+    bounds memory and the time of a restart, and keeps write amplification under three."""
+    snapshot_slice_ms: float = 1.0
+    """Work on a snapshot or a hash in one turn of the loop: no request waits longer for it."""
+    snapshot_backlog_bytes: int = 4 << 20
+    """Encoded and not yet written; beyond it the encoder pauses."""
+    entry_overhead_bytes: int = 200
+    """What an entry costs besides its payload, for the accounting of the log."""
+    free_disk_bytes: int = 256 << 20
+    """Below it the leader accepts only what frees space (RULES I18)."""
+    bootstrap_wait_ms: int = 500
+    """A first leader waits this long for the third disk to introduce itself."""
+    join_retry_ms: int = 500
+    """A join request is not proposed again sooner."""
+    hash_wait_ms: int = 10_000
+    """A state hash that is asked for waits at most this long for the other nodes."""
+    hash_views: int = 3
+    """Hashes in progress on one node; each holds a frozen view of the state."""

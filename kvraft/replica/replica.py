@@ -1,0 +1,331 @@
+"""One node's behaviour, sans-I/O: who answers what, when, and with which certainty.
+
+Imports: core, the consensus port. Everything runs on one thread; time, chance and the loop come
+through `Doors`, peers and the log through `Consensus`. The same object runs in production and in
+the simulator.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from kvraft.consensus.port import Consensus, Loading, Role, SnapshotSource
+from kvraft.core.codec import decode_entry
+from kvraft.core.commands import Bootstrap, Command, HashMarker, MemberDisk
+from kvraft.core.errors import CodecError, Outcome, Reason
+from kvraft.core.limits import RequestLimits
+from kvraft.core.machine import StateMachine
+from kvraft.core.results import MarkerResult, MemberResult
+from kvraft.core.validation import validate
+from kvraft.replica.admission import Admission
+from kvraft.replica.batcher import AppliedBatch, Batcher
+from kvraft.replica.clock import ClusterClock
+from kvraft.replica.forwarder import Forwarder
+from kvraft.replica.hashes import Hashes
+from kvraft.replica.limits import ReplicaLimits
+from kvraft.replica.loading import StateLoading
+from kvraft.replica.membership import Membership
+from kvraft.replica.messages import Forward, ForwardReply, HashReport, decode, encode
+from kvraft.replica.outcomes import Answer, BarrierDone, Denied, Done
+from kvraft.replica.port import StateHash
+from kvraft.replica.readers import Readers
+from kvraft.replica.snapshotter import Snapshotter
+from kvraft.replica.ticker import Ticker
+
+
+class Doors(Protocol):
+    """What the replica needs of the world."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        ...
+
+    def random(self) -> float:
+        """Uniform in [0, 1)."""
+        ...
+
+    def wake(self) -> None:
+        """Call `tick` soon (once, after what runs now)."""
+        ...
+
+    def event(self, text: str) -> None:
+        """A line for people."""
+        ...
+
+
+class Replica:
+    """The `Application` of consensus and the `Node` of the service."""
+
+    def __init__(
+        self,
+        name: str,
+        doors: Doors,
+        *,
+        election_ms: int,
+        limits: ReplicaLimits | None = None,
+        request_limits: RequestLimits | None = None,
+    ) -> None:
+        """`election_ms`: the shortest election timeout, the longest step of cluster time."""
+        self.name = name
+        self.machine = StateMachine()
+        self._doors = doors
+        self._limits = limits or ReplicaLimits()
+        self._request_limits = request_limits or RequestLimits()
+        self._clock = ClusterClock(election_ms)
+        self.admission = Admission(self._request_limits, self._limits)
+        self._leader: str | None = None
+        self._leading = False
+        self._stopping = False
+
+    def connect(self, consensus: Consensus) -> None:
+        """Give this node its consensus; once, before anything else is called."""
+        self.consensus = consensus
+        limits = self._limits
+        self._batcher = Batcher(consensus, limits, self._stamp)
+        self._readers = Readers(consensus, limits)
+        self._forwarder = Forwarder(consensus, limits)
+        self._snapshotter = Snapshotter(consensus, limits, self._doors.now)
+        self._hashes = Hashes(consensus, limits, self.name)
+        self._ticker = Ticker(limits.tick_max_ms)
+        self._membership = Membership(
+            consensus, limits, submit=self._submit_own, random=self._doors.random
+        )
+
+    # -- for the service
+
+    def now(self) -> float:
+        """Monotonic seconds, the clock of every deadline here."""
+        return self._doors.now()
+
+    def submit(self, command: Command, deadline: float, done: Done) -> None:
+        """Order and apply one command, here or, forwarded once, at the leader."""
+        refused = validate(command, self._request_limits)
+        if refused is not None:
+            done(Answer(refused, self.machine.revision, self.machine.index))
+            return
+        denied = self._denied()
+        if denied is not None:
+            done(denied)
+        elif self.consensus.role is Role.LEADER:
+            self._submit_here(command, deadline, done)
+        elif self._leader is None:
+            done(self._no_quorum("no leader is known"))
+        else:
+            now = self._doors.now()
+            self._forwarder.forward(self._leader, command, now=now, deadline=deadline, done=done)
+
+    def read_barrier(self, deadline: float, done: BarrierDone) -> None:
+        """Call `done(None)` when a read of `machine` in the same turn is linearizable."""
+        denied = self._denied()
+        if denied is not None:
+            done(denied)
+            return
+        self._readers.add(deadline, done)
+        self._doors.wake()
+
+    def state_hash(self, deadline: float, done: Callable[[list[StateHash] | Denied], None]) -> None:
+        """Propose a marker and gather every node's digest at its index."""
+        nonce = int(self._doors.random() * (1 << 53)) + 1
+        limit = self._doors.now() + self._limits.hash_wait_ms / 1000
+        self._hashes.gather(nonce, min(deadline, limit), done)
+
+        def proposed(outcome: Answer | Denied) -> None:
+            if isinstance(outcome, Denied):
+                self._hashes.forget(nonce)
+                done(outcome)
+
+        self.submit(HashMarker(nonce), deadline, proposed)
+
+    def take_snapshot(self, deadline: float, done: Callable[[int | Denied], None]) -> None:
+        """Snapshot the present state; `done` gets its index once it is durable."""
+        del deadline  # a snapshot that was begun is finished whoever waits
+        self._snapshotter.ask(done)
+        self._doors.wake()
+
+    def transfer_leadership(self, to: str | None, deadline: float, done: BarrierDone) -> None:
+        """Hand leadership to `to`, or to the most caught-up peer."""
+        del deadline  # consensus bounds a transfer by one election timeout
+
+        def finished(why_not: str | None) -> None:
+            if why_not is None:
+                done(None)
+            else:
+                done(Denied(Reason.NOT_LEADER, Outcome.NOT_APPLIED, why_not, self._leader))
+
+        self.consensus.transfer_leadership(to, finished)
+
+    @property
+    def leader(self) -> str | None:
+        """The node that leads, as far as this one knows."""
+        return self._leader
+
+    # -- for the driver
+
+    def tick(self) -> None:
+        """Let time pass; after consensus' own tick."""
+        now = self._doors.now()
+        self._clock.advance(now)
+        self._membership.step(self.machine, now)
+        self._batcher.flush(now)
+        if self._leading and self._ticker.due(self.machine, self._clock.stamp_ms()):
+            self._batcher.tick()
+        self._readers.flush()
+        more = self._snapshotter.step(self.machine)
+        more = self._hashes.step(self._doors.now) or more
+        if more:
+            self._doors.wake()
+
+    def expire(self) -> None:
+        """Answer whoever's deadline has passed; every few milliseconds is enough."""
+        now = self._doors.now()
+        self._batcher.expire(now)
+        self._readers.expire(now)
+        self._forwarder.expire(now)
+        self._hashes.expire(now)
+
+    def stop_accepting(self) -> None:
+        """Refuse new work, NOT_APPLIED, so that what is in flight can finish."""
+        self._stopping = True
+
+    @property
+    def idle(self) -> bool:
+        """Whether no mutation is waiting, in flight or forwarded."""
+        return self._batcher.idle and self._forwarder.idle
+
+    def counters(self) -> Mapping[str, int]:
+        """Return counts since this process started."""
+        return {
+            "entries": self._batcher.entries,
+            "commands": self._batcher.commands,
+            "barriers": self._readers.barriers,
+            "forwarded": self._forwarder.forwarded,
+            "snapshots": self._snapshotter.taken,
+            "longest_snapshot_slice_us": int(self._snapshotter.longest_slice_ms * 1000),
+        }
+
+    # -- Application: what consensus asks
+
+    def apply(self, index: int, payload: bytes) -> AppliedBatch:
+        """Apply one committed entry."""
+        entry = decode_entry(payload)
+        machine = self.machine
+        results = machine.apply(index, entry)
+        self._snapshotter.on_applied(len(payload))
+        for result in results:
+            if isinstance(result, MemberResult):
+                self._members_changed()
+            elif isinstance(result, MarkerResult):
+                self._hashes.on_marker(machine, index, result.nonce)
+        return AppliedBatch(results, machine.revision)
+
+    def begin_load(self, source: SnapshotSource) -> Loading:
+        """Start to build a state beside the live one."""
+        return StateLoading(source)
+
+    def adopt(self, loading: Loading, index: int) -> None:
+        """Replace the state by the loaded one."""
+        assert isinstance(loading, StateLoading), "consensus hands back what begin_load gave it"
+        self._snapshotter.abort()
+        self._hashes.abort()
+        self.machine = loading.machine()
+        assert self.machine.index <= index, "a snapshot holds nothing newer than its index"
+        self._members_changed()
+
+    def on_leading(self, term: int) -> None:
+        """An entry of the own term is applied: stamps and proposals may begin."""
+        del term
+        now = self._doors.now()
+        self._leading, self._leader = True, self.name
+        self._clock.start(self.machine.cluster_time_ms, now)
+        self._membership.start(now)
+        self._doors.wake()
+
+    def on_following(self, leader: str | None, term: int, reason: str) -> None:
+        """Another node leads, or none: nothing of the queue was proposed."""
+        del term
+        self._leader, self._leading = leader, False
+        self._clock.stop()
+        self._membership.stop()
+        text = f"this node does not lead any more: {reason}"
+        self._batcher.refuse_queued(
+            Denied(Reason.NOT_LEADER, Outcome.NOT_APPLIED, text, leader, retry_after_ms=50)
+        )
+
+    def on_join_request(self, name: str, disk_id: int, command_version: int) -> None:
+        """A disk asks for its name; this node leads."""
+        self._membership.join(name, disk_id, command_version, self._doors.now())
+
+    def on_peer_message(self, peer: str, payload: bytes) -> None:
+        """A forwarded command, an answer to one, or a digest."""
+        try:
+            message = decode(payload)
+        except CodecError as error:
+            self._doors.event(f"dropped a message from {peer}: {error}")
+            return
+        match message:
+            case Forward():
+                self._on_forward(peer, message)
+            case ForwardReply():
+                self._forwarder.on_reply(peer, message)
+            case HashReport():
+                self._hashes.on_report(peer, message)
+
+    def on_peer_lost(self, peer: str) -> None:
+        """What was forwarded to this peer may be lost."""
+        self._forwarder.on_peer_lost(peer)
+
+    # -- inside
+
+    def _stamp(self) -> int | None:
+        return self._clock.stamp_ms()
+
+    def _submit_here(self, command: Command, deadline: float, done: Done) -> None:
+        denied = self.admission.check(command, self.machine)
+        if denied is not None:
+            done(denied)
+            return
+        self._batcher.submit(command, deadline, done)
+        self._doors.wake()
+
+    def _submit_own(self, command: Bootstrap | MemberDisk, done: Done) -> None:
+        """Membership's own proposals: no admission, no deadline of a client."""
+        self._batcher.submit(command, float("inf"), done)
+
+    def _on_forward(self, peer: str, forward: Forward) -> None:
+        """Serve a follower's client; forwarded once already, so never again."""
+
+        def reply(outcome: Answer | Denied) -> None:
+            message = encode(ForwardReply(forward.request_id, outcome))
+            self.consensus.send_to_peer(peer, message)
+
+        denied = self._denied()
+        if denied is None and not self._leading:
+            text = f"{self.name} does not lead"
+            denied = Denied(Reason.NOT_LEADER, Outcome.NOT_APPLIED, text, self._leader)
+        if denied is not None:
+            reply(denied)
+            return
+        refused = validate(forward.command, self._request_limits)
+        if refused is not None:
+            reply(Answer(refused, self.machine.revision, self.machine.index))
+            return
+        deadline = self._doors.now() + forward.left_ms / 1000
+        self._submit_here(forward.command, deadline, reply)
+
+    def _denied(self) -> Denied | None:
+        """Return why this node must answer nothing that needs a quorum now, or None."""
+        if self._stopping:
+            text = f"{self.name} is shutting down"
+            return Denied(Reason.SHUTTING_DOWN, Outcome.NOT_APPLIED, text, self._leader)
+        if not self.consensus.quorum_reachable():
+            return self._no_quorum("no majority of the nodes is in contact")
+        if not self.machine.cluster_id:
+            return self._no_quorum("the cluster is being formed")
+        return None
+
+    def _no_quorum(self, text: str) -> Denied:
+        return Denied(Reason.NO_QUORUM, Outcome.NOT_APPLIED, text, None, retry_after_ms=100)
+
+    def _members_changed(self) -> None:
+        machine = self.machine
+        disks = {name: member.disk_id for name, member in machine.members.items()}
+        self.consensus.set_members(machine.cluster_id, disks)

@@ -1,0 +1,47 @@
+"""Every bound of the client plane, each with its unit and its reason."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLimits:
+    """Deadlines, sizes and counts of the gRPC services."""
+
+    deadline_ms: int = 5_000
+    """For a call that brings no deadline: every wait is bounded."""
+    deadline_max_ms: int = 30_000
+    """A longer deadline is cut to this: nothing here takes longer, so it would only hold memory."""
+    answer_early_ms: int = 50
+    """The answer leaves this long before the deadline, so that its word arrives (RULES I12) ..."""
+    answer_early_part: float = 0.1
+    """... or this part of the deadline, where that is less."""
+    message_bytes: int = 4 << 20
+    """gRPC's own bound, above `request_bytes` so that a definite answer names the limit."""
+    reply_bytes: int = 3 << 19
+    """1.5 MiB; values and keys beyond it are left out of a reply, and the reply says so."""
+    lease_page: int = 1_000
+    """Leases in one page of `LeaseService.List`."""
+    keepalives_in_flight: int = 1_024
+    """Unanswered keepalives of one stream; beyond it the stream is not read."""
+    watches: int = 1_000
+    """Health watches on a node; beyond it OVERLOAD."""
+    backup_chunk_bytes: int = 256 << 10
+    """Part of a backup in one message."""
+    backups: int = 2
+    """Backups streaming at one time: each reads the disk that the log is written to."""
+    backup_ms: int = 600_000
+    """For a backup that brings no deadline: a snapshot of the largest state and its transfer."""
+    health_ms: int = 100
+    """How often the health of a watched node is looked at (one heartbeat)."""
+    streams: int = 4_096
+    """Concurrent calls of one connection; HTTP/2 makes the client wait beyond it."""
+    calls: int = 20_000
+    """Concurrent calls of a node, as many as its queue holds."""
+    keepalive_ms: int = 10_000
+    """A connection that is silent for this long is pinged ..."""
+    keepalive_timeout_ms: int = 3_000
+    """... and closed after this: a dead peer is seen in seconds."""
+    client_ping_min_ms: int = 5_000
+    """Clients may ping this often; they do every 10 s (gRPC's default of 5 min would cut them off)."""
+    handshake_ms: int = 10_000
+    """For TLS and HTTP/2 to begin: a stranger that says nothing is dropped."""

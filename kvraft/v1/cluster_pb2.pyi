@@ -1,0 +1,164 @@
+from kvraft.v1 import kv_pb2 as _kv_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ROLE_UNSPECIFIED: _ClassVar[Role]
+    ROLE_LEADER: _ClassVar[Role]
+    ROLE_FOLLOWER: _ClassVar[Role]
+    ROLE_CANDIDATE: _ClassVar[Role]
+    ROLE_REJOINING: _ClassVar[Role]
+ROLE_UNSPECIFIED: Role
+ROLE_LEADER: Role
+ROLE_FOLLOWER: Role
+ROLE_CANDIDATE: Role
+ROLE_REJOINING: Role
+
+class StatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class StatusResponse(_message.Message):
+    __slots__ = ("header", "role", "leader", "leader_endpoint", "commit_index", "applied_index", "last_index", "durable_index", "snapshot_index", "cluster_time_ms", "keys", "leases", "state_bytes", "version", "disk_id", "peers", "counters", "quorum_reachable")
+    class CountersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    LEADER_FIELD_NUMBER: _ClassVar[int]
+    LEADER_ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_INDEX_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_INDEX_FIELD_NUMBER: _ClassVar[int]
+    LAST_INDEX_FIELD_NUMBER: _ClassVar[int]
+    DURABLE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_INDEX_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    LEASES_FIELD_NUMBER: _ClassVar[int]
+    STATE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DISK_ID_FIELD_NUMBER: _ClassVar[int]
+    PEERS_FIELD_NUMBER: _ClassVar[int]
+    COUNTERS_FIELD_NUMBER: _ClassVar[int]
+    QUORUM_REACHABLE_FIELD_NUMBER: _ClassVar[int]
+    header: _kv_pb2.ResponseHeader
+    role: Role
+    leader: str
+    leader_endpoint: str
+    commit_index: int
+    applied_index: int
+    last_index: int
+    durable_index: int
+    snapshot_index: int
+    cluster_time_ms: int
+    keys: int
+    leases: int
+    state_bytes: int
+    version: str
+    disk_id: str
+    peers: _containers.RepeatedCompositeFieldContainer[PeerStatus]
+    counters: _containers.ScalarMap[str, int]
+    quorum_reachable: bool
+    def __init__(self, header: _Optional[_Union[_kv_pb2.ResponseHeader, _Mapping]] = ..., role: _Optional[_Union[Role, str]] = ..., leader: _Optional[str] = ..., leader_endpoint: _Optional[str] = ..., commit_index: _Optional[int] = ..., applied_index: _Optional[int] = ..., last_index: _Optional[int] = ..., durable_index: _Optional[int] = ..., snapshot_index: _Optional[int] = ..., cluster_time_ms: _Optional[int] = ..., keys: _Optional[int] = ..., leases: _Optional[int] = ..., state_bytes: _Optional[int] = ..., version: _Optional[str] = ..., disk_id: _Optional[str] = ..., peers: _Optional[_Iterable[_Union[PeerStatus, _Mapping]]] = ..., counters: _Optional[_Mapping[str, int]] = ..., quorum_reachable: bool = ...) -> None: ...
+
+class PeerStatus(_message.Message):
+    __slots__ = ("name", "connected", "match_index", "contact_age_ms")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    MATCH_INDEX_FIELD_NUMBER: _ClassVar[int]
+    CONTACT_AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    connected: bool
+    match_index: int
+    contact_age_ms: int
+    def __init__(self, name: _Optional[str] = ..., connected: bool = ..., match_index: _Optional[int] = ..., contact_age_ms: _Optional[int] = ...) -> None: ...
+
+class MembersRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class MembersResponse(_message.Message):
+    __slots__ = ("header", "members")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    header: _kv_pb2.ResponseHeader
+    members: _containers.RepeatedCompositeFieldContainer[Member]
+    def __init__(self, header: _Optional[_Union[_kv_pb2.ResponseHeader, _Mapping]] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ...) -> None: ...
+
+class Member(_message.Message):
+    __slots__ = ("name", "disk_id", "endpoint", "command_version")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DISK_ID_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_VERSION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    disk_id: str
+    endpoint: str
+    command_version: int
+    def __init__(self, name: _Optional[str] = ..., disk_id: _Optional[str] = ..., endpoint: _Optional[str] = ..., command_version: _Optional[int] = ...) -> None: ...
+
+class TransferLeadershipRequest(_message.Message):
+    __slots__ = ("to",)
+    TO_FIELD_NUMBER: _ClassVar[int]
+    to: str
+    def __init__(self, to: _Optional[str] = ...) -> None: ...
+
+class TransferLeadershipResponse(_message.Message):
+    __slots__ = ("header", "leader")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    LEADER_FIELD_NUMBER: _ClassVar[int]
+    header: _kv_pb2.ResponseHeader
+    leader: str
+    def __init__(self, header: _Optional[_Union[_kv_pb2.ResponseHeader, _Mapping]] = ..., leader: _Optional[str] = ...) -> None: ...
+
+class SnapshotRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SnapshotResponse(_message.Message):
+    __slots__ = ("index", "revision", "total_bytes", "chunk")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    revision: int
+    total_bytes: int
+    chunk: bytes
+    def __init__(self, index: _Optional[int] = ..., revision: _Optional[int] = ..., total_bytes: _Optional[int] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+
+class StateHashRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class StateHashResponse(_message.Message):
+    __slots__ = ("header", "hashes", "missing")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    HASHES_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    header: _kv_pb2.ResponseHeader
+    hashes: _containers.RepeatedCompositeFieldContainer[NodeHash]
+    missing: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, header: _Optional[_Union[_kv_pb2.ResponseHeader, _Mapping]] = ..., hashes: _Optional[_Iterable[_Union[NodeHash, _Mapping]]] = ..., missing: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class NodeHash(_message.Message):
+    __slots__ = ("node", "index", "revision", "digest")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    index: int
+    revision: int
+    digest: str
+    def __init__(self, node: _Optional[str] = ..., index: _Optional[int] = ..., revision: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
