@@ -213,9 +213,9 @@ def _tls(settings: Mapping[str, Any], plane: str) -> TlsFiles | None:
     for part, path in paths.items():
         if not path:
             raise ConfigError(f"--{plane}-tls-{part} is missing: TLS needs ca, cert and key")
-        if not Path(path).is_file():
+        if not Path(str(path)).is_file():
             raise ConfigError(f"--{plane}-tls-{part}: there is no file {path}")
-    return TlsFiles(ca=Path(paths["ca"]), cert=Path(paths["cert"]), key=Path(paths["key"]))
+    return TlsFiles(ca=str(paths["ca"]), cert=str(paths["cert"]), key=str(paths["key"]))
 
 
 def _state_mib(value: object) -> int | None:

@@ -116,7 +116,8 @@ class Batcher:
             waiting.finish(denied)
 
     def _take(self, now: float) -> list[_Waiting]:
-        limits, batch, size, cost = self._limits, [], 0, 0
+        limits, size, cost = self._limits, 0, 0
+        batch: list[_Waiting] = []
         while self._queue and len(batch) < limits.batch_commands:
             waiting = self._queue[0]
             wide = isinstance(waiting.command, DeleteRange | LeaseRevoke)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from kvraft.consensus.port import Consensus
-from kvraft.core.machine import FrozenState, StateMachine
+from kvraft.core.frozen import FrozenState
+from kvraft.core.machine import StateMachine
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.messages import HashReport, encode
 from kvraft.replica.port import StateHash

@@ -57,18 +57,20 @@ def encode(message: PeerMessage) -> bytes:
         case Forward():
             head = _FORWARD_HEAD.pack(_FORWARD, VERSION, message.request_id, message.left_ms)
             return head + encode_command(message.command)
-        case ForwardReply(outcome=Answer() as answer):
-            head = _ANSWER_HEAD.pack(
-                _ANSWER, VERSION, message.request_id, answer.revision, answer.index
-            )
-            return head + encode_result(answer.result)
-        case ForwardReply(outcome=Denied() as denied):
-            return _encode_denied(message.request_id, denied)
+        case ForwardReply():
+            return _encode_reply(message.request_id, message.outcome)
         case HashReport():
             digest = bytes.fromhex(message.digest)
             return _HASH_HEAD.pack(
                 _HASH, VERSION, message.nonce, message.index, message.revision, digest
             )
+
+
+def _encode_reply(request_id: int, outcome: Answer | Denied) -> bytes:
+    if isinstance(outcome, Denied):
+        return _encode_denied(request_id, outcome)
+    head = _ANSWER_HEAD.pack(_ANSWER, VERSION, request_id, outcome.revision, outcome.index)
+    return head + encode_result(outcome.result)
 
 
 def _encode_denied(request_id: int, denied: Denied) -> bytes:

@@ -47,7 +47,7 @@ class BackupReader(Protocol):
     def read(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes of the file. BLOCKING: for a worker thread; one call at a time.
 
-        Raises OSError or the storage's own error where the file cannot be read.
+        Raises OSError where the file cannot be read.
         """
         ...
 

@@ -7,7 +7,8 @@ writing and the fsync happen on another thread, behind `SnapshotSink`.
 from collections.abc import Callable, Iterator
 
 from kvraft.consensus.port import Consensus, SnapshotSink
-from kvraft.core.machine import FrozenState, StateMachine
+from kvraft.core.frozen import FrozenState
+from kvraft.core.machine import StateMachine
 from kvraft.replica.limits import ReplicaLimits
 
 SnapshotDone = Callable[[int], None]
