@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kvraft.consensus.sockets import Address
 from kvraft.tls import TlsFiles
 
 CLIENT_PORT = 4379
@@ -25,28 +26,6 @@ NAME_BYTES = 64
 
 class ConfigError(ValueError):
     """A setting that cannot be used; one line that names it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A host and a port."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str, *, option: str) -> "Address":
-        """Read HOST:PORT (an IPv6 host in brackets); the error names `option`."""
-        host, colon, port = text.rpartition(":")
-        if not colon or not host or not port.isascii() or not port.isdigit():
-            raise ConfigError(f"{option}: expected HOST:PORT, got {text!r}")
-        if not 0 < int(port) < 1 << 16:
-            raise ConfigError(f"{option}: a port is 1 to 65535, got {port}")
-        return cls(host.removeprefix("[").removesuffix("]"), int(port))
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +122,7 @@ def _build(settings: Mapping[str, Any]) -> ServerConfig:
     for peer in dial:
         if peer not in peers or peer == name:
             raise ConfigError(f"--dial: {peer!r} is not another member of --peers")
-    listen = Address.parse(settings.get("listen") or f"127.0.0.1:{CLIENT_PORT}", option="--listen")
+    listen = parse_address(settings.get("listen") or f"127.0.0.1:{CLIENT_PORT}", option="--listen")
     peer_listen = settings.get("peer_listen")
     restore = settings.get("restore")
     rejoin = _boolean(settings.get("rejoin"), option="--rejoin")
@@ -153,7 +132,7 @@ def _build(settings: Mapping[str, Any]) -> ServerConfig:
         name=name,
         data_dir=Path(_required(settings, "data_dir")),
         listen=listen,
-        peer_listen=Address.parse(peer_listen, option="--peer-listen")
+        peer_listen=parse_address(peer_listen, option="--peer-listen")
         if peer_listen
         else peers[name],
         peers=peers,
@@ -165,6 +144,16 @@ def _build(settings: Mapping[str, Any]) -> ServerConfig:
         peer_tls=_tls(settings, "peer"),
         state_mib=_state_mib(settings.get("state_mib")),
     )
+
+
+def parse_address(text: str, *, option: str) -> Address:
+    """Read HOST:PORT (an IPv6 host in brackets); the error names `option`."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit():
+        raise ConfigError(f"{option}: expected HOST:PORT, got {text!r}")
+    if not 0 < int(port) < 1 << 16:
+        raise ConfigError(f"{option}: a port is 1 to 65535, got {port}")
+    return Address(host.removeprefix("[").removesuffix("]"), int(port))
 
 
 def parse_peers(given: object, *, option: str) -> dict[str, Address]:
@@ -182,7 +171,7 @@ def parse_peers(given: object, *, option: str) -> dict[str, Address]:
             pairs.append((name, address))
     result: dict[str, Address] = {}
     for name, address in pairs:
-        parsed = Address.parse(address, option=f"{option} {name}")
+        parsed = parse_address(address, option=f"{option} {name}")
         if name in result:
             raise ConfigError(f"{option}: {name!r} is given twice")
         if parsed in result.values():
