@@ -22,6 +22,7 @@ KvraftError                  .outcome, .reason, .endpoint
 Catch `NotApplied` to try again safely; on `OutcomeUnknown` read first, then decide.
 Imports: policy and values only.
 """
+# ruff: noqa: N818 - the public names say what happened, and `except Conflict` reads as such
 
 from kvraft_client.policy.failure import Failure, Outcome
 from kvraft_client.values import Entry
@@ -203,10 +204,10 @@ def error_for(failure: Failure, outcome: Outcome) -> KvraftError:
     kind: type[KvraftError]
     if outcome is Outcome.UNKNOWN:
         kind = OutcomeUnknown
-    elif not failure.sent:
-        kind = Unreachable
     elif failure.reason is not None:
         kind = _BY_REASON.get(failure.reason, _BY_CODE.get(failure.code, NotApplied))
+    elif not failure.sent:
+        kind = Unreachable
     else:
         kind = _BY_CODE.get(failure.code, Unavailable)
     error = kind(text, reason=failure.reason, endpoint=failure.endpoint)

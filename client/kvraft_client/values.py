@@ -86,8 +86,8 @@ class NodeStatus:
     leader: str | None = None
     cluster_id: int = 0
     term: int = 0
-    commit: int = 0
-    applied: int = 0
+    commit_index: int = 0
+    applied_index: int = 0
     last_index: int = 0
     durable_index: int = 0
     snapshot_index: int = 0

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from kvraft_client import Client, KvraftError
 from rich.console import Console
 from rich.table import Table
 
 from kvraft.cli import local_cluster
-from kvraft.cli.local_cluster import ClusterError, LocalCluster
+from kvraft.cli.local_cluster import ClusterError, LocalCluster, LocalNode
+from kvraft_client import Client, KvraftError, NodeStatus
 
 START_WAIT_S = 30.0
 """Longest wait for a leader: a restart with a full log takes seconds, fresh nodes about one."""
@@ -68,7 +68,7 @@ def status(directory: Directory = Path(".kvraft"), output: Output = "table") -> 
     """Show every node: process, role, term, indexes."""
 
     def show() -> None:
-        rows = [_row(node) for node in _existing(directory).nodes]
+        rows = _rows(_existing(directory))
         if output == "json":
             sys.stdout.write(json.dumps({"nodes": rows}) + "\n")
             return
@@ -87,37 +87,28 @@ def _existing(directory: Path) -> LocalCluster:
     return local_cluster.describe(directory, None, None)
 
 
-def _row(node: local_cluster.LocalNode) -> dict[str, Any]:
+def _rows(cluster: LocalCluster) -> list[dict[str, Any]]:
+    with Client(cluster.endpoints) as client:
+        answers = client.status(timeout=PROBE_S)
+    return [_row(node, answer) for node, answer in zip(cluster.nodes, answers, strict=True)]
+
+
+def _row(node: LocalNode, answer: NodeStatus) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": node.name,
         "pid": node.pid(),
         "endpoint": node.endpoint,
         "peer": node.peer,
-        "role": None,
-        "term": None,
-        "commit": None,
-        "applied": None,
-        "revision": None,
-    }
-    if row["pid"] is not None:
-        try:
-            with Client(node.endpoint, timeout=PROBE_S) as client:
-                row.update(node_figures(client))
-        except KvraftError as error:
-            row["error"] = str(error)
-    return row
-
-
-def node_figures(client: Client) -> dict[str, Any]:
-    """Return what one node says of itself, under the names of the JSON output."""
-    answer = client.status()
-    return {
         "role": answer.role,
         "term": answer.term,
         "commit": answer.commit_index,
         "applied": answer.applied_index,
         "revision": answer.revision,
     }
+    if answer.error is not None:
+        row |= dict.fromkeys(("role", "term", "commit", "applied", "revision"))
+        row["error"] = answer.error
+    return row
 
 
 def _answers(cluster: LocalCluster) -> bool:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,8 +127,11 @@ def _read_description(file: Path) -> tuple[int, int]:
         raise ClusterError(f"{file} does not describe a cluster: {error}") from error
 
 
-def start(cluster: LocalCluster) -> list[LocalNode]:
-    """Start every node that is not running; return them. On any failure none of them is left."""
+def start(cluster: LocalCluster, extra: Sequence[str] = ()) -> list[LocalNode]:
+    """Start every node that is not running; return them. On any failure none of them is left.
+
+    `extra` are further options of `kvraft serve`.
+    """
     missing = [node for node in cluster.nodes if node.pid() is None]
     for node in missing:
         for port in (node.client_port, node.peer_port):
@@ -142,7 +145,7 @@ def start(cluster: LocalCluster) -> list[LocalNode]:
     started: list[LocalNode] = []
     with _stopped_on_failure(started):
         for node in missing:
-            _spawn(cluster, node)
+            _spawn(cluster, node, extra)
             started.append(node)
     return started
 
@@ -214,11 +217,11 @@ def _check_port(port: int) -> None:
             raise ClusterError(f"port {port} is in use by another program") from error
 
 
-def _spawn(cluster: LocalCluster, node: LocalNode) -> None:
+def _spawn(cluster: LocalCluster, node: LocalNode, extra: Sequence[str]) -> None:
     peers = ",".join(f"{peer.name}={peer.peer}" for peer in cluster.nodes)
-    command = [sys.executable, "-m", "kvraft.cli.main", "serve", "--name", node.name]
+    command = [sys.executable, "-m", "kvraft", "serve", "--name", node.name]
     command += ["--data-dir", str(node.directory / "data"), "--listen", node.endpoint]
-    command += ["--peer-listen", node.peer, "--peers", peers]
+    command += ["--peer-listen", node.peer, "--peers", peers, *extra]
     try:
         node.directory.mkdir(parents=True, exist_ok=True)
         with node.log.open("ab") as log:

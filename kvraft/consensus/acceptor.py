@@ -1,12 +1,12 @@
 """Accepts peers: bounds strangers, and keeps the newest inbound connection of each peer."""
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Callable
 
 from kvraft.consensus.inbound import InboundConnection
 from kvraft.consensus.plane import Plane
+from kvraft.consensus.sockets import cause
 
 _ACCEPT_RETRY_S = 0.1  # out of file descriptors or memory: what is open may close meanwhile
 
@@ -20,7 +20,8 @@ class Acceptor:
         self._plane = plane
         self._sockets = sockets
         self._boot_seen = boot_seen
-        self._strangers: dict[asyncio.Task[None], None] = {}  # in order of arrival
+        self._strangers: dict[asyncio.Task[None], InboundConnection] = {}  # by arrival
+        self._unclaimed: set[socket.socket] = set()  # of strangers whose task has yet to start
         self._inbound: dict[str, InboundConnection] = {}
         self._closing = False
         self._accepting = [asyncio.create_task(self._accept(sock)) for sock in sockets]
@@ -39,16 +40,18 @@ class Acceptor:
     async def close(self) -> None:
         """Stop listening and close everything, silently."""
         self._closing = True
+        connections = [*self._inbound.values(), *self._strangers.values()]
+        self._inbound.clear()
         tasks = [*self._accepting, *self._strangers]
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await asyncio.wait(tasks)
         for sock in self._sockets:
             sock.close()
-        for connection in self._inbound.values():
+        for connection in connections:
             connection.abort()
-        self._inbound.clear()
+            if connection.made:
+                await connection.ended
 
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -56,7 +59,7 @@ class Acceptor:
             try:
                 sock, _ = await loop.sock_accept(listener)
             except OSError as error:
-                self._plane.events.say("accept", f"cannot accept peers: {error}")
+                self._plane.events.say("accept", f"cannot accept peers: {cause(error)}")
                 await asyncio.sleep(_ACCEPT_RETRY_S)
                 continue
             self._admit(sock)
@@ -71,22 +74,24 @@ class Acceptor:
             self._plane.count("handshakes_evicted")
         connection = InboundConnection(self._plane, self._accepted, self._lost)
         task = asyncio.create_task(self._greet(sock, connection))
-        self._strangers[task] = None
+        self._strangers[task] = connection
+        self._unclaimed.add(sock)
 
         def settle(_: asyncio.Task[None]) -> None:
             self._strangers.pop(task, None)
             if connection.hello is None:
                 connection.abort()
-            if not connection.made:  # cancelled, or TLS failed: nobody else owns the socket
+            if sock in self._unclaimed:  # cancelled before its first step
+                self._unclaimed.remove(sock)
                 sock.close()
 
         task.add_done_callback(settle)
 
     async def _greet(self, sock: socket.socket, connection: InboundConnection) -> None:
         """See a stranger through TLS and HELLO, or end it at the time limit."""
-        limit_ms = self._plane.timing.handshake_ms
+        self._unclaimed.remove(sock)  # the transport's from now on
         try:
-            async with asyncio.timeout(limit_ms / 1_000):
+            async with asyncio.timeout(self._plane.timing.handshake_ms / 1_000):
                 await asyncio.get_running_loop().connect_accepted_socket(
                     lambda: connection, sock, ssl=self._plane.server_tls
                 )
@@ -95,7 +100,7 @@ class Acceptor:
             self._plane.count("handshakes_timed_out")
         except OSError as error:
             self._plane.count("handshakes_failed")
-            self._plane.events.say("handshake", f"a stranger's connection failed: {error}")
+            self._plane.events.say("handshake", f"a stranger's connection failed: {cause(error)}")
 
     def _accepted(self, connection: InboundConnection) -> None:
         hello = connection.hello

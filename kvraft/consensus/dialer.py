@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from kvraft.consensus.outbound import DialFailure, OutboundConnection
 from kvraft.consensus.plane import Plane
-from kvraft.consensus.sockets import Address
+from kvraft.consensus.sockets import Address, cause
 
 
 class Dialer:
@@ -30,10 +30,13 @@ class Dialer:
         """Dial no more and let what was sent leave, within `close_ms`."""
         self._task.cancel()
         await asyncio.wait([self._task])
-        if self.connection is not None:
-            self.connection.close()
-            await asyncio.wait([self.connection.lost], timeout=self._plane.timing.close_ms / 1_000)
-            self.connection.abort("closing")
+        connection = self.connection
+        if connection is None or not connection.made:
+            return
+        connection.close()
+        await asyncio.wait([connection.lost], timeout=self._plane.timing.close_ms / 1_000)
+        connection.abort("closing")
+        await connection.lost
 
     async def _run(self) -> None:
         timing, now = self._plane.timing, asyncio.get_running_loop().time
@@ -43,7 +46,7 @@ class Dialer:
             failure = await self._dial(connection)
             if failure is None:
                 up_at = now()
-                await connection.lost
+                await asyncio.shield(connection.lost)  # `close` waits for it too
                 lived_ms = (now() - up_at) * 1_000
                 # One that held is dialled anew at once; one that is closed again and again is not.
                 pause_ms = 0 if lived_ms > timing.refused_redial_ms else timing.redial_ms
@@ -65,7 +68,7 @@ class Dialer:
         except TimeoutError:
             connection.abort(f"no HELLO-ACK within {limit_ms} ms")
         except OSError as error:
-            connection.abort(str(error))
+            connection.abort(cause(error))
         return connection.handshake.result()  # acknowledged in the moment of the time limit: None
 
     def _failed(self, failure: DialFailure) -> None:

@@ -1,9 +1,9 @@
 """The handshake of a peer connection: HELLO from the dialler, one answer from the acceptor.
 
-Prelude: magic, version u16, kind u8, body length u16, crc32 u32 of all else. The prelude and the body
-of a refusal never change, so that every version can read why another one refuses it. Later versions
-append fields to the body of HELLO, which are skipped here; `version` changes only when that cannot
-do (RULES I14).
+Prelude: magic, version u16, kind u8, body length u16, crc32 u32 of all else. The prelude and the
+body of a refusal never change, so that every version can read why another one refuses it. Later
+versions append fields to the body of HELLO, which are skipped here; `version` changes only when
+that cannot do (RULES I14).
 """
 
 import struct
@@ -117,10 +117,8 @@ def _bounded(what: str, text: str, limit: int) -> bytes:
 def _hello(body: bytes) -> Hello:
     if len(body) < _FIXED.size:
         raise ProtocolError(f"a HELLO of {len(body)} bytes; at least {_FIXED.size}")
-    (
-        *(cluster_id, origin, disk_id, boot_id, low, high, command),
-        *(rejoining, members_index, name_size, endpoint_size),
-    ) = _FIXED.unpack_from(body)
+    *ids, rejoining, members_index, name_size, endpoint_size = _FIXED.unpack_from(body)
+    cluster_id, origin, disk_id, boot_id, low, high, command = ids
     endpoint_at = _FIXED.size + name_size
     if len(body) < endpoint_at + endpoint_size:
         raise ProtocolError("a HELLO that is shorter than it says")
@@ -128,6 +126,8 @@ def _hello(body: bytes) -> Hello:
     if not name or name_size > MAX_NAME_BYTES:
         raise ProtocolError(f"a node name of {name_size} bytes; must be 1 to {MAX_NAME_BYTES}")
     endpoint = _text(body[endpoint_at : endpoint_at + endpoint_size])
+    if not (name + endpoint).isprintable():  # they end up in lines for people
+        raise ProtocolError("a HELLO with unprintable text")
     return Hello(
         cluster_id=cluster_id,
         origin=origin,

@@ -12,7 +12,7 @@ from kvraft.consensus.hello import (
 from kvraft.consensus.link import LinkReceiver
 from kvraft.consensus.plane import Plane
 from kvraft.consensus.port import Hello, HelloRefused, ProtocolError
-from kvraft.consensus.sockets import tune
+from kvraft.consensus.sockets import Address, tune
 
 
 class InboundConnection(asyncio.Protocol):
@@ -30,6 +30,8 @@ class InboundConnection(asyncio.Protocol):
         self._lost = lost
         self.greeted: asyncio.Future[None] = self._loop.create_future()
         """Done when nothing is left to wait for: accepted, refused or lost."""
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        """Done when the connection is lost."""
         self.hello: Hello | None = None
         self._transport: asyncio.Transport | None = None
         self._reader = HelloReader(answer=False)
@@ -37,9 +39,17 @@ class InboundConnection(asyncio.Protocol):
         self._dead = False
 
     @property
+    def made(self) -> bool:
+        """Whether there was a connection to lose: `ended` will be set."""
+        return self._transport is not None
+
+    @property
     def peer(self) -> str:
         """Whose it is, for lines and callbacks."""
-        return self.hello.name if self.hello else "a stranger"
+        if self.hello is not None:
+            return self.hello.name
+        name = self._transport.get_extra_info("peername") if self._transport else None
+        return f"a stranger at {Address(*name[:2])}" if name else "a stranger"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for HELLO."""
@@ -75,6 +85,7 @@ class InboundConnection(asyncio.Protocol):
         """End."""
         self._dead = True
         self._done()
+        self.ended.set_result(None)
         if self.hello is not None:
             self._lost(self)
 

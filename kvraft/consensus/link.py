@@ -1,8 +1,8 @@
 """One directed link's byte stream, sans-I/O: messages in, checked pieces out, and back.
 
-A message is cut into pieces of at most `Flow.piece_bytes`. Control and bulk messages are two lanes,
-each in order; a control message overtakes bulk at the next piece boundary, so that a heartbeat never
-waits for an append of megabytes (RULES I19).
+A message is cut into pieces of at most `Flow.piece_bytes`. Control and bulk messages are two
+lanes, each in order; a control message overtakes bulk at the next piece boundary, so that a
+heartbeat never waits for an append of megabytes (RULES I19).
 
 Piece: counter u64, (length << 8 | flags) u32, crc32 u32, payload. The counter starts at 0 on each
 connection, so bytes that a proxy swallowed or repeated show at the next header. The CRC covers the
@@ -67,7 +67,7 @@ class LinkSender:
         size = len(message)
         if not 0 < size <= self._flow.message_bytes:
             raise ValueError(
-                f"a message of {size} bytes; must be 1 to {self._flow.message_bytes} (message_bytes)"
+                f"a message of {size} bytes; message_bytes allows 1 to {self._flow.message_bytes}"
             )
         lane = self._bulk if bulk else self._control
         cost = size + HEADER_BYTES
@@ -87,7 +87,7 @@ class LinkSender:
         return True
 
     def next_bytes(self, limit: int) -> bytes:
-        """Return pieces, control first, ending with the first that reaches `limit`; b"": none wait."""
+        """Return pieces, control first, up to the one that reaches `limit`; b"": none wait."""
         parts: list[bytes | memoryview] = []
         room = self._emit(self._control, parts, limit)
         self._emit(self._bulk, parts, room)

@@ -49,8 +49,9 @@ class OutboundConnection(asyncio.Protocol):
             transport.abort()
             return
         tune(transport, self._plane.timing, self._plane.flow)
-        # What waits in the transport cannot be overtaken: one write at most.
-        transport.set_write_buffer_limits(high=0)
+        # What waits in the transport cannot be overtaken: one write at most. (1, because asyncio's
+        # TLS pauses at `size >= high` and with 0 never resumes.)
+        transport.set_write_buffer_limits(high=1, low=0)
         transport.write(encode_hello(self._plane.consensus.hello()))
 
     def data_received(self, data: bytes) -> None:
@@ -80,6 +81,11 @@ class OutboundConnection(asyncio.Protocol):
         self._schedule_flush()
 
     # -- the node's side
+    @property
+    def made(self) -> bool:
+        """Whether there was a connection to lose: `lost` will be set."""
+        return self._transport is not None
+
     @property
     def up(self) -> bool:
         """Whether messages may be sent."""
@@ -119,6 +125,8 @@ class OutboundConnection(asyncio.Protocol):
             while self._sender:
                 self._write()
             self._transport.close()
+        else:
+            self.abort("closing")
         self._up = False
         self._dead = True
 
@@ -133,11 +141,11 @@ class OutboundConnection(asyncio.Protocol):
         if answer is None:
             return
         if isinstance(answer, HelloRefused):
-            self._refuse(f"{self._peer} refuses us: {answer.reason}")
+            self._refuse("refused by", f"{self._peer} refuses us: {answer.reason}")
             return
         refusal = self._check(answer)
         if refusal is not None:
-            self._refuse(f"{self._peer} refused: {refusal}")
+            self._refuse("refused", f"{self._peer} refused: {refusal}")
             return
         self.ack = answer
         self._boot_seen(self._peer, answer.boot_id)
@@ -151,9 +159,9 @@ class OutboundConnection(asyncio.Protocol):
         refused = self._plane.consensus.check_hello(answer)
         return refused.reason if refused else None
 
-    def _refuse(self, text: str) -> None:
+    def _refuse(self, kind: str, text: str) -> None:
         self._plane.count("hellos_refused")
-        self._plane.events.say(f"refused {self._peer}", text)
+        self._plane.events.say(f"{kind} {self._peer}", text)
         self._fail(DialFailure(text, refused=True))
         self.abort(text)
 

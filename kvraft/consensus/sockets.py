@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import socket
+import ssl
 from typing import NamedTuple
 
 from kvraft.consensus.timing import Flow, Timing
@@ -24,6 +26,13 @@ class Address(NamedTuple):
 
 class PeerListenError(Exception):
     """The peer port cannot be listened on; the text names address and cause."""
+
+
+def cause(error: OSError) -> str:
+    """Return what people know the error by; asyncio's own texts repeat the address."""
+    if isinstance(error, ssl.SSLError) or not error.errno:
+        return str(error)
+    return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
 
 
 def tune(transport: asyncio.BaseTransport, timing: Timing, flow: Flow) -> None:
@@ -67,6 +76,6 @@ async def listen(address: Address) -> list[socket.socket]:
     except OSError as error:
         for sock in sockets:
             sock.close()
-        cause = error.strerror or error
-        raise PeerListenError(f"cannot listen for peers on {address}: {cause}") from error
+        text = f"cannot listen for peers on {address}: {cause(error)}"
+        raise PeerListenError(text) from error
     return sockets

@@ -29,6 +29,8 @@ class Timing:
     """How often the engine is polled when nothing else happens."""
     redial_ms: int = 50
     """Pause between two dials of a peer (plus jitter up to half): a healed link is used soon."""
+    rejoin_report_ms: int = 5_000
+    """How often a rejoining node says whom it waits for."""
     handshake_ms: int = 1_000
     """Dial to HELLO-ACK; a proxy accepts connections for a dead node (Toxiproxy #123)."""
     refused_redial_ms: int = 1_000
@@ -71,3 +73,5 @@ class Flow:
     """Snapshot chunks in flight a follower."""
     apply_batch: int = 256
     """Log entries applied a tick, so that a restart does not stall the loop."""
+    apply_bytes: int = 128 << 10
+    """Payload applied a tick (one entry at least): about 5 ms of small commands."""

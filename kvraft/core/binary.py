@@ -18,18 +18,19 @@ I64 = Struct("<q")
 class Reader:
     """A cursor over bytes; `subject` names in errors what is being read."""
 
-    __slots__ = ("_data", "_offset", "subject")
+    __slots__ = ("_data", "_end", "_offset", "subject")
 
-    def __init__(self, data: bytes, subject: str) -> None:
+    def __init__(self, data: bytes, subject: str, offset: int = 0, end: int | None = None) -> None:
         self._data = data
-        self._offset = 0
+        self._offset = offset
+        self._end = len(data) if end is None else end
         self.subject = subject
 
     def unpack(self, layout: Struct) -> tuple[Any, ...]:
         """Read one fixed layout."""
         start = self._offset
         end = start + layout.size
-        if end > len(self._data):
+        if end > self._end:
             raise self._short(layout.size)
         self._offset = end
         return layout.unpack_from(self._data, start)
@@ -43,10 +44,19 @@ class Reader:
         """Read exactly `size` bytes."""
         start = self._offset
         end = start + size
-        if end > len(self._data):
+        if end > self._end:
             raise self._short(size)
         self._offset = end
         return self._data[start:end]
+
+    def part(self, size: int, subject: str) -> "Reader":
+        """Read exactly `size` bytes as a part of its own, without copying them."""
+        start = self._offset
+        end = start + size
+        if end > self._end:
+            raise self._short(size)
+        self._offset = end
+        return Reader(self._data, subject, start, end)
 
     def sized(self, length: Struct) -> bytes:
         """Read bytes behind their length."""
@@ -70,17 +80,17 @@ class Reader:
     def rest(self) -> bytes:
         """Read everything that is left."""
         start = self._offset
-        self._offset = len(self._data)
-        return self._data[start:]
+        self._offset = self._end
+        return self._data[start : self._end]
 
     def finish(self) -> None:
         """Demand that nothing is left."""
-        left = len(self._data) - self._offset
+        left = self._end - self._offset
         if left:
             raise CodecError(f"{self.subject}: {left} bytes behind the end")
 
     def _short(self, size: int) -> CodecError:
-        left = len(self._data) - self._offset
+        left = self._end - self._offset
         return CodecError(f"{self.subject}: cut off, {size} bytes expected, {left} left")
 
 

@@ -97,7 +97,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """Give the cluster its identity, members and limits; the first one wins, later ones change nothing."""
+    """Give the cluster its identity, members and limits; the first wins, later ones do nothing."""
 
     cluster_id: int
     members: tuple[Member, ...]
@@ -106,7 +106,7 @@ class Bootstrap:
 
 @dataclass(frozen=True, slots=True)
 class MemberDisk:
-    """Bind a member's name to another disk (rejoin after a lost disk, RULES of rejoin in ARCHITECTURE)."""
+    """Bind a member's name to another disk (rejoin after a lost disk)."""
 
     member: Member
 
@@ -134,7 +134,7 @@ Command = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One log entry: `stamp_ms` of cluster time (None leaves time alone) and its commands; none is a tick."""
+    """One log entry: a stamp of cluster time (None: time stands) and commands; none is a tick."""
 
     stamp_ms: int | None
     commands: tuple[Command, ...]

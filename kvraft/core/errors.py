@@ -40,8 +40,8 @@ class Reason(StrEnum):
 
 
 class CodecError(ValueError):
-    """Bytes that are no entry or snapshot of a version this code knows; the message names what was found."""
+    """Bytes that are nothing this code can read; the message names what was found."""
 
 
 class UnknownCommandError(CodecError):
-    """A command or version from newer code; the node must stop and say which version it needs."""
+    """A command or version from newer code: the node must stop and say which version it needs."""

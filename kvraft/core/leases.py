@@ -1,8 +1,8 @@
 """Leases: who holds which keys until when, in cluster time.
 
-Imports: sortedcontainers, core table. A granted lease carries many keys. An implicit one was made
-by `ttl_ms` on a write: it carries that key only and ends with it. This module keeps the books; what
-a lease's end means for the keys is the machine's business.
+Imports: sortedcontainers, core table, limits, results. A granted lease carries many keys. An
+implicit one was made by `ttl_ms` on a write: it carries that key only and ends with it. This module
+keeps the books; what a lease's end means for the keys is the machine's business.
 
 The invariant: `due` holds exactly one item for each live lease, so what is due, and in which order,
 depends on the leases alone, never on how a node came to them (a snapshot or the log).
@@ -12,6 +12,9 @@ from collections.abc import Iterator
 
 from sortedcontainers import SortedDict, SortedList
 
+from kvraft.core.errors import Reason
+from kvraft.core.limits import ApplyLimits
+from kvraft.core.results import Refused
 from kvraft.core.table import Table
 
 LeaseRecord = tuple[int, int, bytes | None]
@@ -45,19 +48,20 @@ class Leases:
         """Return a lease; None if there is none."""
         return self.table.get(lease_id)
 
-    def is_implicit(self, lease_id: int) -> bool:
-        """Tell whether a lease is there and was made by `ttl_ms` on a write."""
+    def live(self, lease_id: int) -> LeaseRecord:
+        """Return a lease that is known to be there."""
         lease = self.table.get(lease_id)
-        return lease is not None and lease[2] is not None
+        assert lease is not None, lease_id
+        return lease
 
     def keys_of(self, lease_id: int) -> list[bytes]:
         """Return the keys of a live lease, in order."""
-        key = self._live(lease_id)[2]
+        key = self.live(lease_id)[2]
         return sorted(self._attached.get(lease_id, ())) if key is None else [key]
 
     def key_count(self, lease_id: int) -> int:
         """Count the keys of a live lease."""
-        implicit = self._live(lease_id)[2] is not None
+        implicit = self.live(lease_id)[2] is not None
         return 1 if implicit else len(self._attached.get(lease_id, ()))
 
     def ids_after(self, after: int) -> Iterator[int]:
@@ -83,7 +87,7 @@ class Leases:
 
     def renew(self, lease_id: int, deadline_ms: int) -> None:
         """Move the deadline of a live lease."""
-        ttl_ms, old_deadline_ms, key = self._live(lease_id)
+        ttl_ms, old_deadline_ms, key = self.live(lease_id)
         if deadline_ms != old_deadline_ms:
             self._due.remove(old_deadline_ms << _ID_BITS | lease_id)
             self._due.add(deadline_ms << _ID_BITS | lease_id)
@@ -105,12 +109,12 @@ class Leases:
 
     def attach(self, lease_id: int, key: bytes) -> None:
         """Put a key under a granted lease."""
-        assert self._live(lease_id)[2] is None, lease_id
+        assert self.live(lease_id)[2] is None, lease_id
         self._attached.setdefault(lease_id, set()).add(key)
 
     def detach(self, lease_id: int, key: bytes) -> None:
         """Take a key from its lease; an implicit lease ends with that."""
-        if self._live(lease_id)[2] is not None:
+        if self.live(lease_id)[2] is not None:
             self.end(lease_id)
             return
         keys = self._attached[lease_id]
@@ -119,7 +123,7 @@ class Leases:
             del self._attached[lease_id]
 
     def first_due(self, now_ms: int) -> int | None:
-        """Return the lease that ends first of those with deadline <= now, the lowest id of equals."""
+        """Return the first lease with deadline <= now, by (deadline, id); None: nothing is due."""
         if not self._due:
             return None
         first: int = self._due[0]
@@ -135,7 +139,59 @@ class Leases:
         smallest: int | None = self._ttls.peekitem(0)[0] if self._ttls else None
         return smallest
 
-    def _live(self, lease_id: int) -> LeaseRecord:
-        lease = self.table.get(lease_id)
-        assert lease is not None, lease_id
-        return lease
+    # -- refusing
+
+    def refuse_grant(
+        self, lease_id: int | None, ttl_ms: int, limits: ApplyLimits
+    ) -> Refused | None:
+        """Say why a lease cannot be granted, or None."""
+        refused = _refuse_ttl(ttl_ms, limits)
+        if refused is not None:
+            return refused
+        if lease_id is not None and self.get(lease_id) is not None:
+            return Refused(Reason.LEASE_EXISTS, f"lease {lease_id} exists")
+        if self.granted_count < limits.leases:
+            return None
+        message = f"{self.granted_count} leases are alive, the limit leases is {limits.leases}"
+        return Refused(Reason.TOO_MANY_LEASES, message)
+
+    def refuse_attachment(
+        self, lease_id: int | None, ttl_ms: int | None, attached: int, limits: ApplyLimits
+    ) -> Refused | None:
+        """Say why a key of lease `attached` (0: none) cannot get the lease asked for, or None."""
+        if ttl_ms is not None:
+            return _refuse_ttl(ttl_ms, limits) or self._refuse_implicit(attached, limits)
+        assert lease_id is not None
+        lease = self.get(lease_id)
+        if lease is None:
+            return lease_not_found(lease_id)
+        if lease_id == attached:
+            return None
+        if lease[2] is not None:
+            message = f"lease {lease_id} was made by ttl_ms and carries its own key only"
+            return Refused(Reason.LEASE_FULL, message)
+        count, limit = self.key_count(lease_id), limits.keys_per_lease
+        if count < limit:
+            return None
+        message = f"lease {lease_id} has {count} keys, the limit keys_per_lease is {limit}"
+        return Refused(Reason.LEASE_FULL, message)
+
+    def _refuse_implicit(self, replaced: int, limits: ApplyLimits) -> Refused | None:
+        lease = self.get(replaced)
+        count = self.implicit_count - (lease is not None and lease[2] is not None)
+        if count < limits.ttl_leases:
+            return None
+        message = f"{count} keys have a ttl_ms, the limit ttl_leases is {limits.ttl_leases}"
+        return Refused(Reason.TOO_MANY_LEASES, message)
+
+
+def lease_not_found(lease_id: int) -> Refused:
+    """Return the answer to whoever names a lease that is not there (any more)."""
+    return Refused(Reason.LEASE_NOT_FOUND, f"lease {lease_id} does not exist")
+
+
+def _refuse_ttl(ttl_ms: int, limits: ApplyLimits) -> Refused | None:
+    low, high = limits.ttl_min_ms, limits.ttl_max_ms
+    if low <= ttl_ms <= high:
+        return None
+    return Refused(Reason.TTL_OUT_OF_RANGE, f"ttl_ms is {ttl_ms}, it must be {low} to {high}")

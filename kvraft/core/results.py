@@ -61,7 +61,10 @@ class RevokeResult:
 
 @dataclass(frozen=True, slots=True)
 class MemberResult:
-    """The member table took effect: which cluster, and which disk stands for the name."""
+    """The member table took effect: which cluster, and which disk stands for the name.
+
+    The answer to a `Bootstrap` is about no single name: "" and 0.
+    """
 
     cluster_id: int
     name: str
@@ -106,9 +109,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class LeaseDescription:
-    """A lease with its keys, for people and for `lease show`."""
+    """A lease with its keys, for people and for `lease show`; a list leaves the keys out."""
 
     lease_id: int
     ttl_ms: int
     remaining_ms: int
     keys: tuple[bytes, ...]
+    key_count: int = 0
+    """How many keys it has, also where `keys` is left out."""

@@ -98,7 +98,7 @@ class TableView(Generic[K, V]):
     __slots__ = ("_before", "_count", "_gone", "_keys", "_records")
 
     def __init__(self, records: dict[K, V], keys: SortedList) -> None:
-        self._records = records
+        self._records: dict[K, V] = records
         self._keys = keys
         self._before: dict[K, V | None] = {}
         self._gone = SortedSet()  # keys of this view that left the live index since

@@ -26,7 +26,7 @@ from kvraft.replica.loading import StateLoading
 from kvraft.replica.membership import Membership
 from kvraft.replica.messages import Forward, ForwardReply, HashReport, decode, encode
 from kvraft.replica.outcomes import Answer, BarrierDone, Denied, Done
-from kvraft.replica.port import StateHash
+from kvraft.replica.port import BackupReader, NodeStatus, StateHash
 from kvraft.replica.readers import Readers
 from kvraft.replica.snapshotter import Snapshotter
 from kvraft.replica.ticker import Ticker
@@ -51,6 +51,14 @@ class Doors(Protocol):
         """A line for people."""
         ...
 
+    def counters(self) -> Mapping[str, int]:
+        """What the disk and the links have done, for `status`."""
+        ...
+
+    def open_backup(self) -> BackupReader:
+        """Open the CURRENT snapshot file."""
+        ...
+
 
 class Replica:
     """The `Application` of consensus and the `Node` of the service."""
@@ -61,11 +69,15 @@ class Replica:
         doors: Doors,
         *,
         election_ms: int,
+        disk_id: int = 0,
+        version: str = "",
         limits: ReplicaLimits | None = None,
         request_limits: RequestLimits | None = None,
     ) -> None:
         """`election_ms`: the shortest election timeout, the longest step of cluster time."""
         self.name = name
+        self.disk_id = disk_id
+        self.version = version
         self.machine = StateMachine()
         self._doors = doors
         self._limits = limits or ReplicaLimits()
@@ -153,10 +165,43 @@ class Replica:
 
         self.consensus.transfer_leadership(to, finished)
 
+    def open_backup(self) -> BackupReader:
+        """Open the CURRENT snapshot file."""
+        return self._doors.open_backup()
+
     @property
     def leader(self) -> str | None:
         """The node that leads, as far as this one knows."""
         return self._leader
+
+    @property
+    def term(self) -> int:
+        """The present Raft term."""
+        return self.consensus.status().term
+
+    def quorum_reachable(self) -> bool:
+        """Return False where requests that need a quorum are answered NO_QUORUM now."""
+        return self.consensus.quorum_reachable()
+
+    def endpoints(self) -> Mapping[str, str]:
+        """Where clients reach each node, as far as this one knows."""
+        return {name: hello.endpoint for name, hello in self.consensus.known_peers().items()}
+
+    def status(self) -> NodeStatus:
+        """Return the present figures."""
+        machine, consensus = self.machine, self.consensus.status()
+        return NodeStatus(
+            consensus=consensus,
+            cluster_id=machine.cluster_id,
+            disk_id=self.disk_id,
+            revision=machine.revision,
+            cluster_time_ms=machine.cluster_time_ms,
+            keys=machine.key_count,
+            leases=machine.lease_count,
+            state_bytes=machine.state_bytes,
+            version=self.version,
+            counters={**consensus.counters, **self._doors.counters(), **self.counters()},
+        )
 
     # -- for the driver
 

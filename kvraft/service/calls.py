@@ -124,7 +124,7 @@ class Calls:
         return outcome
 
     async def take_snapshot(self, deadline: float) -> int:
-        """Return the index of a snapshot begun now, once it is durable; CallError where it fails."""
+        """Return the index of a snapshot begun now, once it is durable; CallError if it fails."""
         future: asyncio.Future[int | Denied] = _future()
         self.node.take_snapshot(deadline, _resolver(future))
         outcome = await future

@@ -4,6 +4,8 @@ A request that cannot mean anything is refused here, NOT_APPLIED; the error name
 allowed, and what was given. What only the store can judge is left to it.
 """
 
+from collections.abc import Sequence
+from itertools import accumulate, takewhile
 from typing import NamedTuple
 
 from kvraft.core.commands import CompareAndSet, Delete, DeleteRange, Expect, LeaseGrant, Put
@@ -43,6 +45,13 @@ def checked_bound(bound: bytes, field: str, limits: RequestLimits) -> bytes:
     if len(bound) > limits.key_bytes:
         raise too_large(field, len(bound), limits.key_bytes)
     return bound
+
+
+def checked_value(value: bytes, field: str, limits: RequestLimits) -> bytes:
+    """Return `value`; CallError where it is too long."""
+    if len(value) > limits.value_bytes:
+        raise too_large(field, len(value), limits.value_bytes)
+    return value
 
 
 def checked_size(size: int, limits: RequestLimits) -> None:
@@ -111,9 +120,7 @@ def range_span(given: kv_pb2.KeyRange, limits: RequestLimits) -> Span:
         return Span(start, None)
     end = checked_bound(given.end, "range.end", limits)
     if start > end:
-        raise invalid(
-            f"range: start must not lie behind end, got {shown(start)} and {shown(end)}"
-        )
+        raise invalid(f"range: start must not lie behind end, got {shown(start)} and {shown(end)}")
     return Span(start, end)
 
 
@@ -155,7 +162,8 @@ def _attachment(
 
 def put_command(request: kv_pb2.PutRequest, limits: RequestLimits) -> Put:
     """Return the command; CallError for a malformed request."""
-    key, value = checked_key(request.key, "key", limits), request.value
+    key = checked_key(request.key, "key", limits)
+    value = checked_value(request.value, "value", limits)
     checked_size(len(key) + len(value), limits)
     lease_id, ttl_ms = _attachment(request, limits)
     return Put(key, value, lease_id, ttl_ms, request.keep_lease, request.return_previous)
@@ -179,19 +187,20 @@ def delete_command(request: kv_pb2.DeleteRequest, limits: RequestLimits) -> Dele
 
 def cas_command(request: kv_pb2.CompareAndSetRequest, limits: RequestLimits) -> CompareAndSet:
     """Return the command; CallError for a malformed request."""
-    key, value = checked_key(request.key, "key", limits), request.value
-    expect = _expect(request)
+    key = checked_key(request.key, "key", limits)
+    value = checked_value(request.value, "value", limits)
+    expect = _expect(request, limits)
     checked_size(len(key) + len(value) + len(expect.value or b""), limits)
     lease_id, ttl_ms = _attachment(request, limits)
     return CompareAndSet(key, value, expect, lease_id, ttl_ms, request.keep_lease)
 
 
-def _expect(request: kv_pb2.CompareAndSetRequest) -> Expect:
+def _expect(request: kv_pb2.CompareAndSetRequest, limits: RequestLimits) -> Expect:
     given = request.expect
     has = given.HasField
     expect = Expect(
         absent=given.absent,
-        value=given.value if has("value") else None,
+        value=checked_value(given.value, "expect.value", limits) if has("value") else None,
         version=given.version if has("version") else None,
         mod_revision=given.mod_revision if has("mod_revision") else None,
         create_revision=given.create_revision if has("create_revision") else None,
@@ -226,3 +235,11 @@ def fill_entry(entry: kv_pb2.Entry, found: KeyValue, *, with_value: bool = True)
     entry.version = found.version
     if found.lease_id:
         entry.lease_id = found.lease_id
+
+
+def keys_within(keys: Sequence[bytes], size: int) -> list[bytes]:
+    """Return the first of `keys` that fit into `size` bytes together."""
+    fitting = takewhile(
+        lambda pair: pair[1] <= size, zip(keys, accumulate(map(len, keys)), strict=True)
+    )
+    return [key for key, _ in fitting]

@@ -1,7 +1,7 @@
 """Why a call failed, in gRPC's words: a status, and exactly one ErrorInfo that says the outcome.
 
-The table below is the one of docs/guarantees.md. A refusal of the state machine is NOT_APPLIED; what the
-node says of a lost call is passed on as it is.
+The table below is the one of docs/guarantees.md. A refusal of the state machine is NOT_APPLIED;
+what the node says of a lost call is passed on as it is.
 """
 
 from collections.abc import Mapping
@@ -42,8 +42,10 @@ STATUS: Final[Mapping[Reason, grpc.StatusCode]] = {
     Reason.FUTURE: _Code.OUT_OF_RANGE,
     Reason.CORRUPT: _Code.DATA_LOSS,
 }
+MESSAGE_CHARACTERS: Final = 1_000
+"""Of a message: it travels twice in the trailer, which gRPC bounds at 8 KiB."""
 RETRY_AFTER_MS: Final[Mapping[Reason, int]] = {Reason.OVERLOAD: 100, Reason.NO_SPACE: 1_000}
-"""When to try again where the node does not say: a full queue empties in a moment, a disk does not."""
+"""When to try again where the node does not say: a queue empties in a moment, a disk does not."""
 
 
 class CallError(Exception):
@@ -63,7 +65,7 @@ class CallError(Exception):
         super().__init__(message)
         self.reason = reason
         self.outcome = outcome
-        self.message = message
+        self.message = message[:MESSAGE_CHARACTERS]
         self.leader = leader
         self.retry_after_ms = retry_after_ms
         self.limit = limit

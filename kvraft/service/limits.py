@@ -15,6 +15,9 @@ class ServiceLimits:
     """The answer leaves this long before the deadline, so that its word arrives (RULES I12) ..."""
     answer_early_part: float = 0.1
     """... or this part of the deadline, where that is less."""
+    wire_rounding_part: float = 0.01
+    """gRPC rounds a timeout up on its way (to 10 ms above 1 s, to 100 ms above 10 s; measured), so
+    the server sees up to this part more than the client has."""
     message_bytes: int = 4 << 20
     """gRPC's own bound, above `request_bytes` so that a definite answer names the limit."""
     reply_bytes: int = 3 << 19
@@ -42,6 +45,6 @@ class ServiceLimits:
     keepalive_timeout_ms: int = 3_000
     """... and closed after this: a dead peer is seen in seconds."""
     client_ping_min_ms: int = 5_000
-    """Clients may ping this often; they do every 10 s (gRPC's default of 5 min would cut them off)."""
+    """Clients may ping this often; they do every 10 s, and gRPC's own 5 min would punish that."""
     handshake_ms: int = 10_000
     """For TLS and HTTP/2 to begin: a stranger that says nothing is dropped."""

@@ -7,7 +7,8 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Protocol
 
 from kvraft.storage.errors import AlreadyLocked, DiskFailed, DiskFull, StorageError
@@ -33,7 +34,7 @@ class File(Closeable, Protocol):
         """Append all of `data`; after an error an unknown part of it is in the file."""
 
     def sync(self) -> None:
-        """Make everything written durable (fdatasync); after an error this must not be tried again."""
+        """Make everything written durable (fdatasync); never to be tried again after an error."""
 
 
 class Disk(Protocol):
@@ -52,7 +53,7 @@ class Disk(Protocol):
         """Size of a file in bytes."""
 
     def read(self, path: str, offset: int = 0, size: int = -1) -> bytes:
-        """Bytes from `offset`; all of the rest if `size` is -1, fewer than `size` only at the end."""
+        """Bytes from `offset`; the rest if `size` is -1; fewer than `size` only at the end."""
 
     def create(self, path: str) -> File:
         """A new empty file; it must not exist. Durable only after `sync` and `sync_dir`."""
@@ -90,37 +91,37 @@ class OsDisk:
 
     def makedirs(self, path: str) -> None:
         """See `Disk`."""
-        missing: list[str] = []
-        existing = os.path.abspath(path)
-        while not os.path.isdir(existing):
+        missing: list[Path] = []
+        existing = Path(path).absolute()
+        while not existing.is_dir():
             missing.append(existing)
-            existing = os.path.dirname(existing)
+            existing = existing.parent
         # A process killed between mkdir and fsync left a directory that only the cache knows.
         # Where the parent may not be opened, it is not ours either, and was not made by us.
-        if os.access(os.path.dirname(existing), os.R_OK):
-            self.sync_dir(os.path.dirname(existing))
+        if os.access(existing.parent, os.R_OK):
+            self.sync_dir(str(existing.parent))
         for level in reversed(missing):
-            with _explained("mkdir", level):
-                os.mkdir(level)
-            self.sync_dir(os.path.dirname(level))
+            with _explained("mkdir", str(level)):
+                level.mkdir()
+            self.sync_dir(str(level.parent))
 
     def listdir(self, path: str) -> list[str]:
         """See `Disk`."""
         with _explained("listing", path):
-            return sorted(os.listdir(path))
+            return sorted(entry.name for entry in Path(path).iterdir())
 
     def exists(self, path: str) -> bool:
         """See `Disk`."""
-        return os.path.exists(path)
+        return Path(path).exists()
 
     def size(self, path: str) -> int:
         """See `Disk`."""
         with _explained("stat", path):
-            return os.stat(path).st_size
+            return Path(path).stat().st_size
 
     def read(self, path: str, offset: int = 0, size: int = -1) -> bytes:
         """See `Disk`."""
-        with _explained("read", path), open(path, "rb", buffering=0) as file:
+        with _explained("read", path), Path(path).open("rb", buffering=0) as file:
             file.seek(offset)
             wanted = os.fstat(file.fileno()).st_size - offset if size < 0 else size
             pieces: list[bytes] = []
@@ -141,7 +142,7 @@ class OsDisk:
 
     def rewrite(self, path: str, offset: int, data: bytes) -> None:
         """See `Disk`."""
-        with _explained("rewrite", path), open(path, "r+b", buffering=0) as file:
+        with _explained("rewrite", path), Path(path).open("r+b", buffering=0) as file:
             rest = memoryview(data)
             while rest:
                 written = os.pwrite(file.fileno(), rest, offset)
@@ -150,25 +151,25 @@ class OsDisk:
 
     def truncate(self, path: str, size: int) -> None:
         """See `Disk`."""
-        with _explained("truncate", path), open(path, "r+b", buffering=0) as file:
+        with _explained("truncate", path), Path(path).open("r+b", buffering=0) as file:
             os.ftruncate(file.fileno(), size)
             os.fsync(file.fileno())
 
     def allocate(self, path: str, size: int) -> None:
         """See `Disk`."""
-        with _explained("allocation", path), open(path, "xb", buffering=0) as file:
+        with _explained("allocation", path), Path(path).open("xb", buffering=0) as file:
             os.posix_fallocate(file.fileno(), 0, size)
             os.fsync(file.fileno())
 
     def rename(self, src: str, dst: str) -> None:
         """See `Disk`."""
         with _explained("rename", src):
-            os.rename(src, dst)
+            Path(src).rename(dst)
 
     def remove(self, path: str) -> None:
         """See `Disk`."""
         with _explained("removal", path):
-            os.remove(path)
+            Path(path).unlink()
 
     def sync_dir(self, path: str) -> None:
         """See `Disk`."""
@@ -194,8 +195,9 @@ class OsDisk:
                 owner = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
                 os.close(fd)
                 raise AlreadyLocked(f"{path} is locked by another process (pid {owner})") from None
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+            with suppress(OSError):  # the pid is for people, and a full disk must still open
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, b"%d\n" % os.getpid(), 0)
             return OsFile(path, fd)
 
 
@@ -247,7 +249,7 @@ def _explained(operation: str, path: str) -> Iterator[None]:
 
 def _storage_error(error: OSError, operation: str, path: str) -> StorageError:
     if error.errno in _NO_SPACE:
-        return DiskFull(path, _free_bytes(os.path.dirname(path) or "."), operation)
+        return DiskFull(path, _free_bytes(str(Path(path).parent)), operation)
     return DiskFailed(path, operation, error.strerror or str(error))
 
 

@@ -52,7 +52,7 @@ class DiskFull(StorageError):
 
 
 class DiskFailed(StorageError):
-    """The operating system refused an operation; after a failed fsync nothing on disk is certain."""
+    """The system refused an operation; after a failed fsync nothing on disk is certain."""
 
     def __init__(self, path: str, operation: str, reason: str) -> None:
         super().__init__(f"{operation} of {path} failed: {reason}")

@@ -14,9 +14,9 @@ _FRAME = struct.Struct(">IIQQBB")
 _LENGTH = struct.Struct(">I")
 FRAME_BYTES = _FRAME.size
 _UNCOUNTED = 8  # length and checksum
-MAX_RECORD_BYTES = 16 << 20
-"""Largest payload: well above the largest message between nodes, small enough for one buffer; a
-length beyond it is damage, and never an allocation."""
+MAX_RECORD_BYTES = (16 << 20) - FRAME_BYTES
+"""Largest payload: well above the largest message between nodes, small enough for one buffer; so
+the first byte of a frame is zero, and a length beyond it is damage, never an allocation."""
 
 
 @dataclass(frozen=True, slots=True)

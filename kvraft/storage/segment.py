@@ -56,7 +56,7 @@ class Segment:
     """Preamble records the segment must have; None if its first record is not whole."""
     records: list[Record] = field(default_factory=list)
     starts: list[tuple[int, int]] = field(default_factory=list)
-    """(sequence, offset) of every good record."""
+    """(sequence, offset) of every good frame: it is on disk if that sequence was made durable."""
 
     @property
     def complete(self) -> bool:
@@ -95,7 +95,8 @@ def _read_first(data: memoryview, path: str, segment: Segment, disk_id: int) -> 
 def _read_records(data: memoryview, segment: Segment, salt: int) -> None:
     while frame := decode(data, segment.end, salt):
         if frame.kind == MARK and frame.sequence == segment.sequence:
-            pass  # a mark takes no sequence of its own
+            # It takes no sequence of its own; the fsync of the next record covers it.
+            segment.starts.append((frame.sequence + 1, segment.end))
         elif frame.kind <= LAST_FREE_KIND and frame.sequence == segment.sequence + 1:
             payload = bytes(data[frame.start : frame.end])
             record = Record(frame.sequence, frame.kind, frame.version, payload)

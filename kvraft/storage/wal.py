@@ -1,7 +1,7 @@
 """The write-ahead log: what a node promised, in the order in which it promised it.
 
 `append` and `take` belong to one thread (the loop), `write` and `mark` to another, `drop_before`
-to any one thread. At most one batch is between `take` and the end of `write`: recovery relies on it.
+to any one thread. At most one batch is between `take` and the end of `write`: recovery needs that.
 """
 
 from collections import deque

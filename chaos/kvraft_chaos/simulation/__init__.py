@@ -1,1 +1,1 @@
-"""A simulator that runs the real node: its own clock, chance, network and disk, one seed = one run."""
+"""A simulator that runs the real node with twins of its doors; one seed is one run."""

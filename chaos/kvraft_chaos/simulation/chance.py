@@ -16,10 +16,11 @@ T = TypeVar("T")
 class Chance:
     """One stream of random numbers."""
 
-    __slots__ = ("random",)
+    __slots__ = ("generator", "random")
 
     def __init__(self, seed: int, stream: str) -> None:
-        self.random = random.Random(f"{seed}/{stream}").random
+        self.generator = random.Random(f"{seed}/{stream}")
+        self.random = self.generator.random
 
     def between(self, low: float, high: float) -> float:
         """Uniform in [low, high)."""

@@ -59,6 +59,7 @@ class Connection:
     stalled: int = 0
     """Arrivals that found the link cut."""
     pumping: bool = False
+    up_since: float = 0.0
 
     def __post_init__(self) -> None:
         self.sender = LinkSender(self.flow)

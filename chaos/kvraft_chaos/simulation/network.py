@@ -39,7 +39,12 @@ class Network:
         self._accepted: dict[tuple[str, str], Connection] = {}
         """The connection that the target of a link listens to."""
         self._waiting: dict[tuple[str, str], int] = {}
-        """Links whose source waits before its next dial, and the number of that wait."""
+        """Links whose source pauses before its next dial, and the number of that pause."""
+        self._urgent: set[tuple[str, str]] = set()
+        """Links whose source shall skip its next pause."""
+        self._boots: dict[tuple[str, str], int] = {}
+        """(node, peer): the newest boot of the peer that this process has heard of."""
+        self._cuts: dict[tuple[str, str], int] = {}
         self._serial = 0
         self.streams = Streams(
             scheduler, chance, lambda connection: self._end(connection, connection.link.target)
@@ -54,11 +59,21 @@ class Network:
 
     def start(self, name: str) -> None:
         """A process of this node has started: it dials every peer."""
-        for source, target in self.links:
-            if source == name:
-                self.dial(source, target)
+        for key in self.links:
+            if key[0] == name:
+                self._boots.pop(key, None)
+                self._urgent.discard(key)
+                self._dial(*key)
 
-    def dial(self, source: str, target: str) -> None:
+    def dial_now(self, source: str, target: str) -> None:
+        """Skip the present pause between dials, or the next one if there is none now."""
+        key = (source, target)
+        if key in self._waiting:
+            self._dial(source, target)
+        else:
+            self._urgent.add(key)
+
+    def _dial(self, source: str, target: str) -> None:
         """Open the connection of a link, unless it is open or being opened."""
         key = (source, target)
         if key in self._open:
@@ -86,17 +101,30 @@ class Network:
 
     # -- faults
 
-    def cut(self, source: str, target: str) -> None:
-        """Hold everything on this link."""
-        self.links[source, target].cut = True
+    def cut(self, source: str, target: str, *, noticed: bool = True) -> None:
+        """Hold everything on this link; TCP gives its connection up after `unacknowledged_ms`.
+
+        Not so where a proxy holds the bytes (`noticed` False): both ends still talk to the proxy.
+        """
+        key = (source, target)
+        self.links[key].cut = True
+        self._serial += 1
+        self._cuts[key] = number = self._serial
+
+        def give_up() -> None:
+            if self._cuts.get(key) == number:
+                self.reset(source, target)
+
+        if noticed:
+            self._scheduler.after(self._timing.unacknowledged_ms / 1000.0, give_up)
 
     def heal(self, source: str, target: str) -> None:
         """Let what was held go on its way."""
-        link = self.links[source, target]
-        if not link.cut:
+        key = (source, target)
+        if self._cuts.pop(key, None) is None:
             return
-        link.cut = False
-        for connection in self._both((source, target)):
+        self.links[key].cut = False
+        for connection in self._both(key):
             self.streams.release(connection)
 
     def reset(self, source: str, target: str, keep: int = 0) -> None:
@@ -109,11 +137,18 @@ class Network:
         for key in self.links:
             if name not in key:
                 continue
-            self._waiting.pop(key, None) if key[0] == name else None
+            if key[0] == name:
+                self._waiting.pop(key, None)
             for connection in self._both(key):
                 self._drop_end(connection, name)
-                if not silent:
+                if silent:
+                    self._give_up_later(connection)
+                else:
                     self._break(connection, keep if key[0] == name else 0)
+
+    def _give_up_later(self, connection: Connection) -> None:
+        limit = self._timing.unacknowledged_ms / 1000.0
+        self._scheduler.after(limit, lambda: self._break(connection, 0))
 
     def node_up(self, name: str) -> None:
         """The machine answers again: whatever still believes in an old connection gets a reset."""
@@ -162,13 +197,15 @@ class Network:
         refused = target.engine().check_hello(hello)
         if refused is not None:
             target.note(f"refuses {link.source}: {refused.reason}")
-            self.streams.later(connection, partial(self._fail, connection, refused.reason))
+            fail = partial(self._fail, connection, refused.reason, refused=True)
+            self.streams.later(connection, fail)
             return
         key = (link.source, link.target)
         before = self._accepted.get(key)
-        if before is not None:
+        if before is not None:  # the peer dialled anew, so it has given the old one up
             self._drop_end(before, link.target)
             target.engine().on_inbound_down(link.source)
+        self._boot_seen(link.target, link.source, hello)
         self._accepted[key] = connection
         connection.target_open = True
         target.engine().on_inbound_up(link.source, hello)
@@ -193,16 +230,32 @@ class Network:
         refused = source.engine().check_hello(answer)
         if refused is not None:
             source.note(f"refuses the answer of {link.target}: {refused.reason}")
-            self._fail(connection, refused.reason)
+            self._fail(connection, refused.reason, refused=True)
             return
+        self._boot_seen(link.source, link.target, answer)
         connection.phase = Phase.UP
+        connection.up_since = self._scheduler.now
         source.engine().on_outbound_up(link.target, answer)
+
+    def _boot_seen(self, name: str, peer: str, hello: Hello) -> None:
+        """A newer process of `peer`: what comes from the older one is not listened to any more."""
+        before = self._boots.get((name, peer))
+        self._boots[name, peer] = hello.boot_id
+        if before is None or before == hello.boot_id:
+            return
+        stale = self._accepted.get((peer, name))
+        if stale is not None:
+            self._drop_end(stale, name)
+            self.stations[name].engine().on_inbound_down(peer)
+        stale = self._open.get((name, peer))
+        if stale is not None and stale.phase is Phase.UP:
+            self._tell(stale, name)
 
     def _on_handshake_limit(self, connection: Connection) -> None:
         if connection.phase is Phase.DIALLING:
             self._fail(connection, "no answer")
 
-    def _fail(self, connection: Connection, reason: str) -> None:
+    def _fail(self, connection: Connection, reason: str, *, refused: bool = False) -> None:
         """A dial came to nothing."""
         if connection.phase is not Phase.DIALLING:
             return
@@ -212,24 +265,26 @@ class Network:
         source = self.stations[link.source]
         source.note(f"dial of {link.target} failed: {reason}")
         source.post(lambda: source.engine().on_dial_failed(link.target))
-        self._redial(link.source, link.target)
+        timing = self._timing
+        self._redial(link, timing.refused_redial_ms if refused else timing.redial_ms)
 
-    def _redial(self, source: str, target: str) -> None:
-        key = (source, target)
+    def _redial(self, link: Link, pause_ms: int) -> None:
+        """Dial again after a pause, as the real dialler does."""
+        key = (link.source, link.target)
+        if key in self._urgent:
+            self._urgent.discard(key)
+            pause_ms = 0
         self._serial += 1
         number = self._serial
         self._waiting[key] = number
-        pause = self._timing.redial_ms / 1000.0 * (1.0 + self._chance.random())
-
-        def redial() -> None:
-            if self._waiting.get(key) == number:
-                self.stations[source].post(lambda: self._dial_if_waiting(key, number))
-
-        self._scheduler.after(pause, redial)
+        source = self.stations[link.source]
+        pause = pause_ms / 1000.0 * (1.0 + self._chance.random() / 2)
+        dial = partial(self._dial_if_waiting, key, number)
+        self._scheduler.after(pause, lambda: source.post(dial))
 
     def _dial_if_waiting(self, key: tuple[str, str], number: int) -> None:
         if self._waiting.get(key) == number:
-            self.dial(*key)
+            self._dial(*key)
 
     # -- ends
 
@@ -279,7 +334,9 @@ class Network:
             self._drop_end(connection, name)
             told = partial(self._tell_source, link, was_up=was_up)
             station.post(told)
-            self._redial(link.source, link.target)
+            lived = (self._scheduler.now - connection.up_since) * 1000.0
+            held = was_up and lived > self._timing.refused_redial_ms
+            self._redial(link, 0 if held else self._timing.redial_ms)
         elif name == link.target and connection.target_open:
             station.post(partial(self._tell_target, connection))
 

@@ -102,8 +102,9 @@ class Streams:
 
     def _on_messages(self, connection: Connection, engine: Consensus, data: bytes) -> None:
         source, target = connection.link.source, connection.link.target
+        before = connection.receiver.pieces
         messages = connection.receiver.feed(data)
-        if not messages:
+        if connection.receiver.pieces - before > len(messages):
             engine.on_piece(source)
         for message in messages:
             if not connection.target_open:

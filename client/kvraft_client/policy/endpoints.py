@@ -99,7 +99,7 @@ class Endpoints:
             self.leader = name
 
     def refused(self, address: str, leader: str | None) -> None:
-        """Learn from NOT_LEADER or NO_QUORUM: whoever said it does not lead; maybe `leader` does."""
+        """Learn from NOT_LEADER or NO_QUORUM: who said it does not lead; maybe `leader` does."""
         if leader is not None and leader != self._known[address].name:
             self.leader = leader
         elif self.leader is not None and self._known[address].name == self.leader:

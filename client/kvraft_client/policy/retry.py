@@ -31,7 +31,15 @@ class RetrySettings:
 
 
 _RETRYABLE = frozenset(
-    {"NO_QUORUM", "NOT_LEADER", "SHUTTING_DOWN", "OVERLOAD", "DEADLINE", "UNKNOWN_RESULT", "CORRUPT"}
+    {
+        "NO_QUORUM",
+        "NOT_LEADER",
+        "SHUTTING_DOWN",
+        "OVERLOAD",
+        "DEADLINE",
+        "UNKNOWN_RESULT",
+        "CORRUPT",
+    }
     | {"FUTURE"}  # a `min_revision` that this node has not reached; it, or another, will
 )
 _RETRYABLE_CODES = frozenset(
@@ -63,10 +71,16 @@ class Attempts:
         self.deadline = now + timeout_s
         self.last: Failure | None = None
         """The failure to report: the store's own word rather than a connection's."""
+        self._maybe_applied = False
         self._settings = settings
         self._tried: list[str] = []
         self._waits = 0
         self._budget = settings.rounds_free + int(settings.rounds_per_s * timeout_s)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the failed call as a whole means: UNKNOWN if any attempt may have been applied."""
+        return Outcome.UNKNOWN if self._maybe_applied else Outcome.NOT_APPLIED
 
     def endpoint(self, endpoints: Endpoints, now: float) -> str:
         """Return whom to ask now: somebody not asked in this round."""
@@ -97,10 +111,13 @@ class Attempts:
     ) -> float | None:
         """Take a failed attempt; return the seconds to wait before the next, None: give up."""
         self._learn(failure, endpoints, now, random)
+        self._maybe_applied |= failure.outcome_of(self.effect) is Outcome.UNKNOWN
         if failure.reason is not None or self.last is None or self.last.reason is None:
             self.last = failure
         if not may_retry(failure, self.effect):
             self.last = failure
+            # A refusal of what may be repeated speaks for the attempts before it as well.
+            self._maybe_applied = failure.outcome_of(self.effect) is Outcome.UNKNOWN
             return None
         if failure.endpoint not in self._tried:
             self._tried.append(failure.endpoint)

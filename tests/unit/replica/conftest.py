@@ -128,6 +128,12 @@ class FakeDoors:
     def event(self, text: str) -> None:
         self.events.append(text)
 
+    def counters(self) -> dict[str, int]:
+        return {"fsyncs": 7}
+
+    def open_backup(self) -> None:
+        return None
+
 
 class Rig:
     """One replica, its consensus and its doors."""

@@ -196,6 +196,16 @@ def test_a_hash_answers_at_its_deadline_with_what_there_is(rig):
     rig.replica.on_peer_message("n2", encode(HashReport(1, 1, 1, "00" * 32)))
 
 
+def test_status_gathers_all_counters(rig):
+    fill(rig, keys=3)
+    status = rig.replica.status()
+
+    assert (status.keys, status.counters["commands"], status.counters["fsyncs"]) == (3, 3, 7)
+    assert rig.replica.endpoints() == {"n1": "n1:1"}
+    assert (rig.replica.leader, rig.replica.term) == ("n1", 1)
+    assert rig.replica.quorum_reachable()
+
+
 def test_a_marker_that_failed_is_denied(rig):
     outcomes: list = []
     rig.replica.state_hash(rig.deadline, outcomes.append)

@@ -1,0 +1,163 @@
+"""The three things storage keeps, at work, each with a ledger of what it has promised."""
+
+import random
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from kvraft.storage.directory import DataDirectory, Identity
+from kvraft.storage.record import Record
+from kvraft.storage.segment import SEGMENT
+from kvraft.storage.snapshots import SnapshotStore
+from kvraft.storage.wal import Batch, WriteAheadLog
+from kvraft_chaos.simulation.disk import SimulatedDisk
+
+TERM, VOTE, DATA = 1, 2, 3
+SEGMENT_BYTES = 4_000
+"""Small, so that a few records roll it."""
+
+
+@dataclass(slots=True)
+class LogSubject:
+    """The write-ahead log: records of data, and two absolute statements that preambles repeat."""
+
+    appended: dict[int, Record] = field(default_factory=dict)
+    durable: int = 0
+    dropped: int = 0
+    """Records below it may be gone."""
+
+    def copy(self) -> Self:
+        """See `Subject`."""
+        return replace(self, appended=dict(self.appended))
+
+    def check(self, disk: SimulatedDisk) -> None:
+        """See `Subject`."""
+        self._open(disk)
+
+    def work(self, disk: SimulatedDisk, rng: random.Random) -> None:
+        """See `Subject`."""
+        log = self._open(disk)
+        for _ in range(rng.randint(3, 6)):
+            for _ in range(rng.randint(1, 5)):
+                size = rng.choice((0, 5, 100, 600, 1_500))
+                log.append(rng.choice((TERM, VOTE, DATA, DATA)), 1, rng.randbytes(size))
+            batch = log.take()
+            assert batch is not None
+            self._note(batch)
+            self.durable = log.write(batch)
+            if rng.random() < 0.3:
+                log.mark()
+            if rng.random() < 0.3:
+                self.dropped = max(self.dropped, rng.randint(1, self.durable))
+                log.drop_before(self.dropped)
+        log.close()
+
+    def _open(self, disk: SimulatedDisk) -> WriteAheadLog:
+        log = WriteAheadLog.open(disk, "n1/wal", segment_bytes=SEGMENT_BYTES, disk_id=77)
+        found = list(log.recovered)
+        assert log.sequence >= self.durable, f"lost {log.sequence + 1} to {self.durable}"
+        self.appended = {n: it for n, it in self.appended.items() if n <= log.sequence}
+        for record in found:
+            assert self.appended.get(record.sequence) == record, f"wrong: {record.sequence}"
+        oldest = min(self.dropped, found[0].sequence) if found else self.dropped
+        owed = [n for n in self.appended if n >= oldest]
+        assert [record.sequence for record in found] == owed, "records are missing"
+        for kind in (TERM, VOTE):
+            assert _latest(found, kind) == _latest(list(self.appended.values()), kind)
+        self.durable = log.sequence
+        log.preamble = lambda: [
+            (kind, 1, _latest(list(self.appended.values()), kind)) for kind in (TERM, VOTE)
+        ]
+        return log
+
+    def _note(self, batch: Batch) -> None:
+        for chunk in batch.chunks:
+            for record in chunk.records:
+                if record.kind != SEGMENT:
+                    self.appended[record.sequence] = record
+
+
+def _latest(records: list[Record], kind: int) -> bytes:
+    return next((it.payload for it in reversed(records) if it.kind == kind), b"")
+
+
+@dataclass(slots=True)
+class SnapshotSubject:
+    """Snapshots and CURRENT."""
+
+    committed: tuple[int, bytes] | None = None
+    committing: tuple[int, bytes] | None = None
+
+    def copy(self) -> Self:
+        """See `Subject`."""
+        return replace(self)
+
+    def check(self, disk: SimulatedDisk) -> None:
+        """See `Subject`."""
+        self._open(disk)
+
+    def work(self, disk: SimulatedDisk, rng: random.Random) -> None:
+        """See `Subject`."""
+        store = self._open(disk)
+        for _ in range(3):
+            index = (self.committed or (0, b""))[0] + rng.randint(0, 5)
+            state = rng.randbytes(rng.choice((0, 10, 700, 3_000)))
+            writer = store.create(index, 1, b"meta")
+            for start in range(0, len(state), 900):
+                writer.write(state[start : start + 900])
+            if rng.random() < 0.2:
+                writer.abort()
+                continue
+            self.committing = (index, state)
+            writer.commit()
+            self.committed, self.committing = self.committing, None
+
+    def _open(self, disk: SimulatedDisk) -> SnapshotStore:
+        store = SnapshotStore.open(disk, "n1/snapshots")
+        current = store.current
+        found = current and (current.index, b"".join(current.blocks()))
+        assert found in (self.committed, self.committing), "not the snapshot that was promised"
+        assert found or not self.committed, "the snapshot is gone"
+        self.committed, self.committing = found, None
+        return store
+
+
+@dataclass(slots=True)
+class IdentitySubject:
+    """The data directory and its identity."""
+
+    saved: Identity | None = None
+    saving: Identity | None = None
+
+    def copy(self) -> Self:
+        """See `Subject`."""
+        return replace(self)
+
+    def check(self, disk: SimulatedDisk) -> None:
+        """See `Subject`."""
+        self._open(disk)
+
+    def work(self, disk: SimulatedDisk, rng: random.Random) -> None:
+        """See `Subject`."""
+        directory = self._open(disk)
+        directory.ensure_ballast(rng.choice((2_000, 3_000)))
+        for _ in range(3):
+            self.saving = replace(
+                directory.identity, cluster_id=rng.getrandbits(63), rejoining=rng.random() < 0.5
+            )
+            directory.save_identity(self.saving)
+            self.saved, self.saving = self.saving, None
+        directory.release_after_enospc()
+        directory.close()
+
+    def _open(self, disk: SimulatedDisk) -> DataDirectory:
+        disk.kill()
+        fresh = Identity("n1", cluster_id=0, disk_id=disk.steps + 1, rejoining=False, origin=0)
+        if self.saved is None and self.saving is None:
+            self.saving = fresh  # promised from the moment `open` returns
+        directory = DataDirectory.open(disk, "n1", "n1", rejoin=False, new_disk_id=fresh.disk_id)
+        acceptable = [self.saved, self.saving]
+        if self.saved is None:
+            acceptable.append(fresh)
+        assert directory.identity in acceptable, f"{directory.identity} was never promised"
+        self.saved, self.saving = directory.identity, None
+        return directory

@@ -1,0 +1,183 @@
+"""One process of the real node: opened on a simulated disk, wired to simulated doors."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NoReturn
+
+from kvraft.consensus.engine import RaftEngine
+from kvraft.consensus.membership import Identity
+from kvraft.consensus.port import Role
+from kvraft.consensus.switches import Switches
+from kvraft.consensus.timing import Flow, Timing
+from kvraft.storage.directory import DataDirectory
+from kvraft.storage.errors import StorageError
+from kvraft.storage.snapshots import SnapshotStore
+from kvraft.storage.wal import WriteAheadLog
+from kvraft_chaos.simulation.disk_door import SimulatedDiskDoor
+from kvraft_chaos.simulation.ledger import Ledger
+from kvraft_chaos.simulation.logview import DATA, LiveLog
+from kvraft_chaos.simulation.writer import SimulatedWriter
+
+if TYPE_CHECKING:
+    from kvraft_chaos.simulation.node import SimulatedNode
+
+_ID_BITS = 1 << 52
+"""Ids are drawn from one random double, which has 53 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run is made of; the defaults suit scripts: nothing in them is left to chance."""
+
+    timing: Timing = Timing()
+    flow: Flow = Flow(snapshot_chunk_bytes=512)
+    """Chunks are tiny, so that short histories make snapshots of many."""
+    switches: Switches = Switches()
+    delay: tuple[float, float] = (0.001, 0.001)
+    """Of a link, in seconds."""
+    tick_delay: float = 0.0
+    """Longest pause between an event and the tick that follows it."""
+    tick_jitter: float = 0.0
+    """How much longer than `tick_ms` a tick may take, as a fraction."""
+    snapshot_every: int = 0
+    """Entries between snapshots; 0: only where a script asks."""
+    segment_bytes: int = 16 << 10
+    """Of the log, so that short runs have several."""
+
+
+class FatalError(BaseException):
+    """The node stopped itself; derived so that no code of the node can swallow it."""
+
+
+class Process:
+    """From start to crash; also the `Doors` of its engine."""
+
+    def __init__(self, node: "SimulatedNode", settings: Settings) -> None:
+        """Open or recover; raises StorageError or FatalError as the real node would refuse."""
+        self._node = node
+        self._settings = settings
+        self.fatal_reason: str | None = None
+        self.disk_failed = False
+        self.events: list[str] = []
+        """Lines for people."""
+        chance = node.chance
+        self.directory = DataDirectory.open(
+            node.disk, DATA, node.name, rejoin=node.rejoin, new_disk_id=chance.below(_ID_BITS) | 1
+        )
+        self._store = SnapshotStore.open(node.disk, self.directory.snapshot_path)
+        self.wal = WriteAheadLog.open(
+            node.disk,
+            self.directory.wal_path,
+            segment_bytes=settings.segment_bytes,
+            disk_id=self.directory.identity.disk_id,
+        )
+        self.writer = SimulatedWriter(
+            self.wal, node.speed, node.disk_chance, self._after, self._durable, self._disk_error
+        )
+        self.ledger = Ledger(node.name, self._after)
+        self.ledger.snapshot_every = settings.snapshot_every
+        self.ledger.new_cluster_id = chance.below(_ID_BITS) | 1
+        self.engine = self._build_engine(chance.below(_ID_BITS) | 1)
+        self.ledger.attach(self.engine)
+
+    def _build_engine(self, boot_id: int) -> RaftEngine:
+        node, settings, mine = self._node, self._settings, self.directory.identity
+        identity = Identity(
+            disk_id=mine.disk_id,
+            boot_id=boot_id,
+            cluster_id=mine.cluster_id,
+            origin=mine.origin,
+            rejoining=mine.rejoining,
+            command_version=1,
+            endpoint=f"{node.name}:4379",
+        )
+        raise NotImplementedError((identity, settings))
+
+    def _save_identity(self, cluster_id: int, rejoining: bool) -> None:  # noqa: FBT001 - its caller's
+        mine = self.directory.identity
+        self.directory.save_identity(replace(mine, cluster_id=cluster_id, rejoining=rejoining))
+
+    def _after(self, seconds: float, action: Callable[[], None]) -> None:
+        self._node.after(self, seconds, action)
+
+    # -- the loop
+
+    def begin(self) -> None:
+        """The first turn."""
+        self.engine.tick()
+        self.writer.kick()
+
+    def tick(self) -> None:
+        """One turn of the loop, as the real driver takes it."""
+        self.engine.tick()
+        self.ledger.maybe_snapshot()
+        self.writer.kick()
+
+    def crash(self) -> None:
+        """The process is gone; what was in flight to the disk is done in part."""
+        self.writer.crash(self._node.disk)
+
+    def _durable(self, sequence: int) -> None:
+        self.engine.on_durable(sequence)
+
+    def _disk_error(self, error: StorageError) -> None:
+        self.disk_failed = True
+        self.fatal(str(error))
+
+    # -- Doors
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._node.clock.read()
+
+    def random(self) -> float:
+        """Uniform in [0, 1)."""
+        return self._node.chance.random()
+
+    def send(self, peer: str, message: bytes, *, bulk: bool) -> bool:
+        """Hand one message to the network."""
+        if self.fatal_reason is not None:
+            return False
+        return self._node.shared.network.send(self._node.name, peer, message, bulk=bulk)
+
+    def dial_now(self, peer: str) -> None:
+        """Dial without the pause."""
+        self._node.shared.network.dial_now(self._node.name, peer)
+
+    def reset(self, peer: str, reason: str) -> None:
+        """Close both connections; the callbacks come in a later turn."""
+        self._node.note(f"resets {peer}: {reason}")
+        name, network = self._node.name, self._node.shared.network
+        self._after(0.0, lambda: network.close(name, peer))
+
+    def wake(self) -> None:
+        """Tick soon."""
+        self._node.wake()
+
+    def event(self, text: str) -> None:
+        """A line for people."""
+        self.events.append(text)
+        self._node.note(text)
+
+    def fatal(self, reason: str) -> NoReturn:
+        """Stop the node."""
+        self.fatal_reason = reason
+        raise FatalError(reason)
+
+    # -- what the checks see
+
+    @property
+    def term(self) -> int:
+        """Its term."""
+        return self.engine.status().term
+
+    @property
+    def commit_index(self) -> int:
+        """How far it knows the log committed."""
+        return self.engine.status().commit_index
+
+    def is_member(self) -> bool:
+        """Whether it is a voter, under the disk it has."""
+        name, disk_id = self._node.name, self.directory.identity.disk_id
+        voter = self.engine.role is not Role.REJOINING
+        return voter and self.ledger.state.disks.get(name) == disk_id

@@ -1,0 +1,150 @@
+"""A lease held by this process: granted on entry, renewed in the background, revoked on exit."""
+
+import logging
+from types import TracebackType
+from typing import Self
+
+from kvraft.v1 import lease_pb2
+from kvraft_client._async.caller import Caller
+from kvraft_client._backends import aio as backend
+from kvraft_client.errors import ClientClosed, KvraftError, LeaseLost, LeaseNotFound
+from kvraft_client.policy.lease_state import LeaseClock, LeaseState
+from kvraft_client.requests import as_ttl_ms
+from kvraft_client.rpc import GRANT, KEEP_ALIVE, REVOKE
+
+_LOG = logging.getLogger("kvraft_client")
+LOOK_S = 1.0
+"""How often the clock is looked at while nothing is due: waiting does not count suspends."""
+
+
+class AsyncLease:
+    """`async with kv.lease(ttl=10.0) as lease:` holds while the body runs, unless it is lost.
+
+    Being lost does not stop the body: watch `lost`, or call `check()` before what matters.
+    """
+
+    lost: backend.Event
+    """Set once the lease is over: lost, or revoked on exit."""
+
+    def __init__(self, caller: Caller, ttl: float) -> None:
+        """Prepare a lease of `ttl` seconds; it is granted on entry."""
+        self.ttl = ttl
+        self.lost = backend.Event()
+        self._ttl_ms = as_ttl_ms(ttl)
+        self._caller = caller
+        self._lock = backend.Lock()
+        self._id: int | None = None
+        self._clock: LeaseClock | None = None
+        self._stopping = backend.Event()
+        self._renewals: backend.Task | None = None
+
+    @property
+    def id(self) -> int:
+        """The lease's id, for the use of others; it is known once the lease was granted."""
+        if self._id is None:
+            raise LeaseLost("the lease is not granted yet: use it as a context manager")
+        return self._id
+
+    @property
+    def state(self) -> LeaseState:
+        """SAFE, JEOPARDY (a renewal was missed) or LOST, which is final. Costs no call."""
+        if self._clock is None:
+            return LeaseState.LOST
+        with self._lock:
+            state = self._clock.state(self._caller.now())
+        if state is LeaseState.LOST:
+            self.lost.set()
+        return state
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds this process may count on, if no renewal succeeds from now on."""
+        if self._clock is None:
+            return 0.0
+        with self._lock:
+            return self._clock.remaining_s(self._caller.now())
+
+    def check(self) -> None:
+        """Raise LeaseLost once the lease is over. Costs no call."""
+        if self.state is LeaseState.LOST:
+            raise LeaseLost(
+                "the lease is not held" if self._id is None else f"lease {self._id} is lost"
+            )
+
+    def ended(self) -> None:
+        """Take note that the store does not know the lease any more."""
+        if self._clock is not None:
+            with self._lock:
+                self._clock.ended()
+        self.lost.set()
+
+    async def __aenter__(self) -> Self:
+        if self._id is not None:
+            raise LeaseLost(f"lease {self._id} was used before; ask for a new one")
+        granted = await self._caller.call(GRANT, lease_pb2.GrantRequest(ttl_ms=self._ttl_ms))
+        self._clock = LeaseClock(granted.result.ttl_ms / 1_000, granted.sent_at)
+        self._id = granted.result.lease_id
+        self._renewals = backend.Task(self._keep_alive, f"kvraft-lease-{self._id}")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the renewals and revoke. A revoke that fails is logged: the TTL ends the lease."""
+        self._stopping.set()
+        if self._renewals is not None:
+            await self._renewals.stop()
+        alive = self.state is not LeaseState.LOST
+        remaining_s = self.remaining_s
+        self.ended()
+        if not alive:
+            return
+        try:
+            request = lease_pb2.RevokeRequest(lease_id=self.id)
+            timeout = min(self._caller.config.timeout_s, max(remaining_s, 0.05))
+            await self._caller.call(REVOKE, request, timeout=timeout)
+        except LeaseNotFound:
+            pass
+        except KvraftError as failed:
+            _LOG.warning("lease %d was not revoked, it ends by its TTL: %s", self.id, failed)
+
+    async def _keep_alive(self) -> None:
+        """Renew when it is due until stopped or lost."""
+        clock, now = self._clock, self._caller.now
+        if clock is None:
+            return
+        while self.state is not LeaseState.LOST:
+            with self._lock:
+                wait_s = clock.next_renewal() - now()
+            if wait_s <= 0:
+                await self._renew(clock)
+            if await backend.wait(self._stopping, min(wait_s, LOOK_S)):
+                return
+        _LOG.warning("lease %d is lost", self.id)
+
+    async def _renew(self, clock: LeaseClock) -> None:
+        """Try each endpoint for a short while; the caller tries again as long as there is time."""
+        request = lease_pb2.KeepAliveRequest(lease_id=self.id)
+        with self._lock:
+            limit_s = max(0.01, min(clock.attempt_s, clock.remaining_s(self._caller.now())))
+        try:
+            answer = await self._caller.call(
+                KEEP_ALIVE, request, timeout=limit_s, attempt_s=limit_s
+            )
+        except LeaseNotFound:
+            self.ended()
+        except ClientClosed:
+            self._stopping.set()
+        except KvraftError as failed:
+            _LOG.debug("lease %d was not renewed: %s", self.id, failed)
+            with self._lock:
+                clock.renewal_failed(self._caller.now())
+        else:
+            if answer.result.ttl_ms == 0:
+                self.ended()
+                return
+            with self._lock:
+                clock.renewed(answer.sent_at, answer.result.ttl_ms / 1_000, self._caller.now())

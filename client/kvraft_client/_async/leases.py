@@ -1,0 +1,63 @@
+"""Leases by id, for tools: programs use `kv.lease(ttl=...)`, which keeps itself alive."""
+# ruff: noqa: ASYNC109 - `timeout` spans all attempts and travels to the server
+
+from collections.abc import AsyncIterator
+
+from kvraft.v1 import lease_pb2
+from kvraft_client._async.caller import Caller
+from kvraft_client.errors import LeaseNotFound
+from kvraft_client.requests import as_ttl_ms
+from kvraft_client.rpc import DESCRIBE, GRANT, KEEP_ALIVE, LIST_LEASES, REVOKE
+from kvraft_client.values import LeaseDescription, LeaseGrant, LeaseSummary
+
+
+class Leases:
+    """Grant, renew, revoke and look at leases by their ids (`kv.leases`)."""
+
+    def __init__(self, caller: Caller) -> None:
+        """Use the connections of one client."""
+        self._caller = caller
+
+    async def grant(
+        self, ttl: float, *, lease_id: int | None = None, timeout: float | None = None
+    ) -> LeaseGrant:
+        """Grant a lease of `ttl` seconds that nobody renews by itself.
+
+        NotApplied: none was granted; OutcomeUnknown: one may have been, and ends by its TTL.
+        """
+        request = lease_pb2.GrantRequest(ttl_ms=as_ttl_ms(ttl), lease_id=lease_id)
+        granted = (await self._caller.call(GRANT, request, timeout=timeout)).result
+        return LeaseGrant(granted.lease_id, granted.ttl_ms)
+
+    async def keep_alive(self, lease_id: int, *, timeout: float | None = None) -> LeaseGrant:
+        """Renew a lease once: its TTL counts anew. LeaseNotFound: it is over."""
+        request = lease_pb2.KeepAliveRequest(lease_id=lease_id)
+        renewed = (await self._caller.call(KEEP_ALIVE, request, timeout=timeout)).result
+        if renewed.ttl_ms == 0:
+            raise LeaseNotFound(f"lease {lease_id} does not exist: it expired or was revoked")
+        return LeaseGrant(renewed.lease_id, renewed.ttl_ms)
+
+    async def revoke(self, lease_id: int, *, timeout: float | None = None) -> int:
+        """End a lease; its keys are deleted in the same revision. Return their number.
+
+        NotApplied (LeaseNotFound among them): nothing changed; OutcomeUnknown: it may have.
+        """
+        request = lease_pb2.RevokeRequest(lease_id=lease_id)
+        return (await self._caller.call(REVOKE, request, timeout=timeout)).result.deleted
+
+    async def describe(self, lease_id: int, *, timeout: float | None = None) -> LeaseDescription:
+        """Return a lease's TTL, what remains of it, and its keys. LeaseNotFound: it is over."""
+        request = lease_pb2.DescribeRequest(lease_id=lease_id)
+        found = (await self._caller.call(DESCRIBE, request, timeout=timeout)).result
+        return LeaseDescription(found.lease_id, found.ttl_ms, found.remaining_ms, tuple(found.keys))
+
+    async def list(self, *, timeout: float | None = None) -> AsyncIterator[LeaseSummary]:
+        """Yield all leases in order of their ids; `timeout` is for each page."""
+        request = lease_pb2.LeaseServiceListRequest()
+        while True:
+            page = (await self._caller.call(LIST_LEASES, request, timeout=timeout)).result
+            for lease in page.leases:
+                yield LeaseSummary(lease.lease_id, lease.ttl_ms, lease.remaining_ms, lease.keys)
+            if not page.more or not page.leases:
+                return
+            request.after = page.leases[-1].lease_id

@@ -1,0 +1,58 @@
+# Generated from _async/client.py by scripts/generate_sync_client.py: do not edit.
+"""The client: one object with everything, to be used as a context manager or closed."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from kvraft_client._sync.caller import Caller
+from kvraft_client._sync.cluster import Cluster
+from kvraft_client._sync.keyspace import Keyspace
+from kvraft_client._sync.lease import Lease
+from kvraft_client._sync.leases import Leases
+from kvraft_client.config import DEFAULT_TIMEOUT_S, Pem, configure
+
+
+class Client(Keyspace, Cluster):
+    """A client of one cluster; it may be shared by all threads.
+
+    `endpoints` is `host:port[,host:port...]` or a sequence, in any order: whoever leads is found
+    and followed, and nothing else is ever dialled. `timeout` (seconds) is the deadline of each
+    call, retries included. TLS: `ca`, `cert` and `key` are paths to PEM files, or their bytes.
+    """
+
+    leases: Leases
+    """Leases by id, for tools."""
+
+    def __init__(
+        self,
+        endpoints: str | Sequence[str],
+        *,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        ca: Pem | None = None,
+        cert: Pem | None = None,
+        key: Pem | None = None,
+    ) -> None:
+        """Check the arguments; nothing is dialled before the first call."""
+        config = configure(endpoints, timeout=timeout, ca=ca, cert=cert, key=key)
+        self._caller = Caller(config)
+        self.leases = Leases(self._caller)
+
+    def lease(self, *, ttl: float) -> Lease:
+        """Make a lease of `ttl` seconds: granted on entry, kept alive, revoked on exit."""
+        return Lease(self._caller, ttl)
+
+    def close(self) -> None:
+        """End all connections; calls under way fail, later ones raise ClientClosed."""
+        self._caller.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

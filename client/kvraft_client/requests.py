@@ -1,0 +1,117 @@
+"""From a caller's arguments to protobuf requests, with every mistake named.
+
+Keys and values are `bytes`, or `str`, which is sent as UTF-8.
+"""
+
+from typing import Final, Literal
+
+from kvraft.v1 import kv_pb2
+from kvraft_client.errors import InvalidRequest
+from kvraft_client.values import Entry
+
+Data = str | bytes
+Consistency = Literal["linearizable", "serializable"]
+
+
+class NotGiven:
+    """The type of `NOT_GIVEN`: `expect=None` means absent, so None cannot mean 'not given'."""
+
+    def __repr__(self) -> str:
+        return "NOT_GIVEN"
+
+
+NOT_GIVEN: Final = NotGiven()
+
+_CONSISTENCY = {
+    "linearizable": kv_pb2.CONSISTENCY_LINEARIZABLE,
+    "serializable": kv_pb2.CONSISTENCY_SERIALIZABLE,
+}
+
+
+def as_bytes(what: str, data: Data) -> bytes:
+    """Encode a `str` as UTF-8; anything but `str` and bytes is a TypeError that names `what`."""
+    if isinstance(data, str):
+        return data.encode()
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    raise TypeError(f"{what} must be bytes or str, not {type(data).__name__}")
+
+
+def as_key(key: Data) -> bytes:
+    """Encode a key; an empty one is refused."""
+    encoded = as_bytes("key", key)
+    if not encoded:
+        raise InvalidRequest("the key is empty")
+    return encoded
+
+
+def as_ttl_ms(ttl: float) -> int:
+    """Convert seconds to milliseconds."""
+    if isinstance(ttl, bool) or not isinstance(ttl, int | float):
+        raise TypeError(f"ttl must be a number of seconds, not {type(ttl).__name__}")
+    if not 0 < ttl < 1e9:
+        raise InvalidRequest(f"ttl must be a positive number of seconds, not {ttl!r}")
+    return max(1, round(ttl * 1_000))
+
+
+def consistency_of(name: Consistency) -> kv_pb2.Consistency:
+    """Convert the name of a consistency."""
+    try:
+        return _CONSISTENCY[name]
+    except KeyError:
+        raise InvalidRequest(
+            f"consistency must be 'linearizable' or 'serializable', not {name!r}"
+        ) from None
+
+
+def attachment(
+    lease_id: int | None, ttl: float | None, *, keep_lease: bool
+) -> tuple[int | None, int | None, bool]:
+    """Check that at most one of lease, ttl and keep_lease is given; return them as on the wire."""
+    given = (lease_id is not None) + (ttl is not None) + keep_lease
+    if given > 1:
+        raise InvalidRequest("give at most one of lease=, ttl= and keep_lease=")
+    return lease_id, None if ttl is None else as_ttl_ms(ttl), keep_lease
+
+
+def expectation(
+    key: bytes,
+    *,
+    expect: Entry | NotGiven | None,
+    absent: bool,
+    value: Data | None,
+    version: int | None,
+    revision: int | None,
+) -> kv_pb2.Expect:
+    """Build the condition of a compare-and-set; all that is given must hold, and something must be.
+
+    `expect=ENTRY` is its mod_revision; `expect=None`, what `get` returned, is absence.
+    """
+    if isinstance(expect, Entry):
+        revision = _revision_of(expect, key, revision)
+    elif expect is not None and not isinstance(expect, NotGiven):
+        raise TypeError(
+            f"expect must be an Entry or None, not {type(expect).__name__} "
+            "(for a value use expect_value=)"
+        )
+    wanted = kv_pb2.Expect(
+        value=None if value is None else as_bytes("expect_value", value),
+        version=version,
+        mod_revision=revision,
+    )
+    if absent or expect is None:
+        wanted.absent = True
+    if not wanted.ListFields():
+        raise InvalidRequest(
+            "say what to compare with: expect=, expect_absent=True, expect_value=, "
+            "expect_version= or expect_revision="
+        )
+    return wanted
+
+
+def _revision_of(entry: Entry, key: bytes, revision: int | None) -> int:
+    if entry.key != key:
+        raise InvalidRequest(f"expect is an entry of key {entry.key!r}, not of {key!r}")
+    if revision not in (None, entry.mod_revision):
+        raise InvalidRequest("expect and expect_revision name different revisions")
+    return entry.mod_revision

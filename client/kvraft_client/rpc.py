@@ -1,0 +1,89 @@
+"""The methods this client calls: path, types, and what each does as far as retries go.
+
+A table instead of the generated stubs, because both backends, and the retry policy, need the same
+facts about a method, and because the stubs are untyped.
+"""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from google.protobuf.message import Message
+
+from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2
+from kvraft_client.policy.failure import Effect
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Generic[Request, Response]):
+    """One RPC."""
+
+    path: str
+    request: type[Request]
+    response: type[Response]
+    effect: Effect
+    requests_stream: bool = False
+    responses_stream: bool = False
+
+
+_KV = "/kvraft.v1.KVService/"
+_LEASE = "/kvraft.v1.LeaseService/"
+_CLUSTER = "/kvraft.v1.ClusterService/"
+
+GET = Method(_KV + "Get", kv_pb2.GetRequest, kv_pb2.GetResponse, Effect.READ)
+LIST = Method(_KV + "List", kv_pb2.ListRequest, kv_pb2.ListResponse, Effect.READ)
+PUT = Method(_KV + "Put", kv_pb2.PutRequest, kv_pb2.PutResponse, Effect.MUTATION)
+DELETE = Method(_KV + "Delete", kv_pb2.DeleteRequest, kv_pb2.DeleteResponse, Effect.MUTATION)
+COMPARE_AND_SET = Method(
+    _KV + "CompareAndSet",
+    kv_pb2.CompareAndSetRequest,
+    kv_pb2.CompareAndSetResponse,
+    Effect.MUTATION,
+)
+
+GRANT = Method(_LEASE + "Grant", lease_pb2.GrantRequest, lease_pb2.GrantResponse, Effect.MUTATION)
+KEEP_ALIVE = Method(
+    _LEASE + "KeepAlive",
+    lease_pb2.KeepAliveRequest,
+    lease_pb2.KeepAliveResponse,
+    Effect.REPEATABLE,
+    requests_stream=True,
+    responses_stream=True,
+)
+REVOKE = Method(
+    _LEASE + "Revoke", lease_pb2.RevokeRequest, lease_pb2.RevokeResponse, Effect.MUTATION
+)
+DESCRIBE = Method(
+    _LEASE + "Describe", lease_pb2.DescribeRequest, lease_pb2.DescribeResponse, Effect.READ
+)
+LIST_LEASES = Method(
+    _LEASE + "List",
+    lease_pb2.LeaseServiceListRequest,
+    lease_pb2.LeaseServiceListResponse,
+    Effect.READ,
+)
+
+STATUS = Method(
+    _CLUSTER + "Status", cluster_pb2.StatusRequest, cluster_pb2.StatusResponse, Effect.READ
+)
+TRANSFER_LEADERSHIP = Method(
+    _CLUSTER + "TransferLeadership",
+    cluster_pb2.TransferLeadershipRequest,
+    cluster_pb2.TransferLeadershipResponse,
+    Effect.MUTATION,
+)
+SNAPSHOT = Method(
+    _CLUSTER + "Snapshot",
+    cluster_pb2.SnapshotRequest,
+    cluster_pb2.SnapshotResponse,
+    Effect.READ,
+    responses_stream=True,
+)
+STATE_HASH = Method(
+    _CLUSTER + "StateHash",
+    cluster_pb2.StateHashRequest,
+    cluster_pb2.StateHashResponse,
+    Effect.READ,
+)

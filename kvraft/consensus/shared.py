@@ -1,0 +1,87 @@
+"""What the parts of the engine share: who this node is, its doors, its log, and its SyncObj."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kvraft.consensus.journal import Journal
+from kvraft.consensus.port import Application, Doors, SnapshotSink, SnapshotSource
+from kvraft.consensus.pysyncobj_core import LEADER, Core
+from kvraft.consensus.switches import Switches
+from kvraft.consensus.timing import Flow, Timing
+
+
+class StoredSnapshot(SnapshotSource, Protocol):
+    """The CURRENT snapshot on disk."""
+
+    @property
+    def state_bytes(self) -> int:
+        """Size of the state's encoding, all of what `read` gives."""
+        ...
+
+
+class DiskDoor(Protocol):
+    """The node's disk beside the log's own buffer; nothing here blocks the caller."""
+
+    @property
+    def current(self) -> StoredSnapshot | None:
+        """The newest durable snapshot."""
+        ...
+
+    def kick(self) -> None:
+        """Records wait in the write-ahead log: write and sync them; `on_durable` follows."""
+        ...
+
+    def create(self, index: int, term: int) -> SnapshotSink:
+        """Begin a snapshot file; once its `commit` is done, `current` is that one."""
+        ...
+
+    def drop_before(self, sequence: int) -> None:
+        """The log below this sequence is not needed any more."""
+        ...
+
+
+@dataclass(slots=True)
+class Shared:
+    """One node's fixed parts; the engine fills `core` in when SyncObj is built."""
+
+    name: str
+    peers: tuple[str, ...]
+    timing: Timing
+    flow: Flow
+    switches: Switches
+    doors: Doors
+    disk: DiskDoor
+    application: Application
+    journal: Journal
+    core: Core = field(init=False)
+    counters: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def term(self) -> int:
+        return self.core.term
+
+    @property
+    def leads(self) -> bool:
+        return self.core.state == LEADER
+
+    def is_quorum(self, votes: int) -> bool:
+        """Are so many of all nodes, this one included, a majority?"""
+        return votes > (len(self.peers) + 1) // 2
+
+    def between(self, low_ms: int, high_ms: int) -> float:
+        """Draw a duration in seconds."""
+        return (low_ms + (high_ms - low_ms) * self.doors.random()) / 1000
+
+    def apply_ceiling(self) -> int:
+        """How far the commit index may go now, so that one tick applies little (gap row 24)."""
+        journal, flow, applied = self.journal, self.flow, self.core.applied
+        if journal.last_index - applied <= 1:
+            return journal.last_index
+        at = applied + 1 - journal.first_index
+        size, end = 0, min(len(journal.entries), at + flow.apply_batch)
+        for position in range(at, end):
+            size += len(journal.entries[position].command)
+            if size > flow.apply_bytes:
+                return max(journal.first_index + position - 1, applied + 1)
+        return journal.first_index + end - 1

@@ -1,0 +1,142 @@
+"""Turns the loop of one node: the doors to clock, chance, peers and log, and who runs when.
+
+Sans-I/O parts ask to be woken; one turn later the replica proposes, the engine acts, the log is
+written. Nothing here decides anything.
+"""
+
+import asyncio
+import logging
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import NoReturn
+
+from kvraft.consensus.engine import RaftEngine
+from kvraft.consensus.tcp import PeerTransport
+from kvraft.replica.port import BackupReader
+from kvraft.replica.replica import Replica
+from kvraft.storage.writer import LogWriter
+
+logger = logging.getLogger("kvraft")
+
+SLOW_FSYNC_MS = 200.0
+"""An fsync that takes longer is worth a line: it is in every client's latency."""
+HOUSEKEEPING_S = 1.0
+"""How often free disk space is looked at."""
+
+
+class Driver:
+    """The `Doors` of consensus and replica on one asyncio loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, tick_ms: int) -> None:
+        self._loop = loop
+        self._tick_s = tick_ms / 1000
+        self._awake = False
+        self._stopped = False
+        self._reported_ms = SLOW_FSYNC_MS
+        self._housekeeping_at = 0.0
+        self.on_fatal: Callable[[], None] = lambda: None
+        self.free_disk_bytes: Callable[[], int | None] = lambda: None
+        self.open_current: Callable[[], BackupReader]
+
+    def connect(
+        self, engine: RaftEngine, replica: Replica, writer: LogWriter, transport: PeerTransport
+    ) -> None:
+        """Give the driver what it drives; once, before `start`."""
+        self._engine = engine
+        self._replica = replica
+        self._writer = writer
+        self._transport = transport
+
+    def start(self) -> None:
+        """Turn from now on."""
+        self._tick()
+
+    def stop(self) -> None:
+        """Turn no more."""
+        self._stopped = True
+
+    # -- doors
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+    def random(self) -> float:
+        """Uniform in [0, 1)."""
+        return random.random()
+
+    def send(self, peer: str, message: bytes, *, bulk: bool) -> bool:
+        """See `consensus.port.Doors`."""
+        return self._transport.send(peer, message, bulk=bulk)
+
+    def dial_now(self, peer: str) -> None:
+        """See `consensus.port.Doors`."""
+        self._transport.dial_now(peer)
+
+    def reset(self, peer: str, reason: str) -> None:
+        """See `consensus.port.Doors`."""
+        self._transport.reset(peer, reason)
+
+    def wake(self) -> None:
+        """Take a turn soon."""
+        if not self._awake:
+            self._awake = True
+            self._loop.call_soon(self._turn)
+
+    def event(self, text: str) -> None:
+        """Write a line for people."""
+        logger.info(text)
+
+    def fatal(self, reason: str) -> NoReturn:
+        """Stop the process at once: nothing that was not sent yet may leave it."""
+        logger.critical("stopping: %s", reason)
+        self.on_fatal()
+        logging.shutdown()
+        os._exit(1)
+
+    def counters(self) -> Mapping[str, int]:
+        """What the disk and the links have done."""
+        return {
+            **self._transport.counters,
+            "fsyncs": self._writer.fsyncs,
+            "log_bytes": self._writer.bytes,
+            "slowest_fsync_us": int(self._writer.slowest_ms * 1000),
+        }
+
+    def open_backup(self) -> BackupReader:
+        """Open the CURRENT snapshot file."""
+        return self.open_current()
+
+    # -- turns
+
+    def _turn(self) -> None:
+        self._awake = False
+        if self._stopped:
+            return
+        try:
+            self._replica.tick()
+            self._engine.tick()
+            self._writer.kick()
+        except Exception as error:  # a node that is wrong about itself must not go on
+            logger.exception("a turn failed")
+            self.fatal(f"{type(error).__name__}: {error}")
+
+    def _tick(self) -> None:
+        if self._stopped:
+            return
+        self._replica.expire()
+        self._turn()
+        now = self.now()
+        if now >= self._housekeeping_at:
+            self._housekeeping_at = now + HOUSEKEEPING_S
+            self._housekeep()
+        self._loop.call_later(self._tick_s, self._tick)
+
+    def _housekeep(self) -> None:
+        self._replica.admission.free_disk_bytes = self.free_disk_bytes()
+        slowest = self._writer.slowest_ms
+        if slowest > self._reported_ms:
+            self._reported_ms = slowest
+            logger.warning("slow disk: an fsync of the log took %.0f ms", slowest)

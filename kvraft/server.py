@@ -1,0 +1,137 @@
+"""The composition root of one node: opens the disk, wires the parts, runs until told to stop."""
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from importlib.metadata import version
+from typing import Any
+
+from kvraft.config import ServerConfig
+from kvraft.consensus.engine import RaftEngine
+from kvraft.consensus.port import Role
+from kvraft.consensus.tcp import PeerListenError, PeerTransport
+from kvraft.consensus.timing import Timing
+from kvraft.core.limits import RequestLimits
+from kvraft.driver import Driver
+from kvraft.open_disk import OpenDisk, open_disk
+from kvraft.replica.replica import Replica
+from kvraft.service.server import BindError, ClientServer, build_server
+from kvraft.storage.errors import StorageError
+from kvraft.storage.writer import LogWriter
+from kvraft.tls import TlsError, peer_contexts
+
+logger = logging.getLogger("kvraft")
+
+TRANSFER_WAIT_S = 1.0
+"""A leader that is told to stop waits this long for another to lead."""
+DRAIN_WAIT_S = 2.0
+"""... and this long for what is in flight."""
+GRACE_S = 1.0
+"""Calls that are being answered get this long before they are cut."""
+DRAIN_POLL_S = 0.01
+
+
+class Server:
+    """One running node."""
+
+    def __init__(self, config: ServerConfig, disk: OpenDisk) -> None:
+        self._config = config
+        self._disk = disk
+        self._stop = asyncio.Event()
+        self._timing = Timing()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; BindError, PeerListenError or TlsError if it cannot."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._on_loop_error)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        self._compose(loop)
+        await self._replay()
+        service = self._bind_clients()
+        await self._transport.start(self._engine)
+        self._driver.start()
+        await service.start()
+        logger.info("serving clients on %s, peers on %s", service.address, self._transport.address)
+        await self._stop.wait()
+        await self._shut_down(service)
+
+    def _compose(self, loop: asyncio.AbstractEventLoop) -> None:
+        config, disk = self._config, self._disk
+        self._driver = driver = Driver(loop, self._timing.tick_ms)
+        driver.on_fatal = disk.prepare_for_the_next_start
+        driver.free_disk_bytes = disk.free_bytes
+        driver.open_current = disk.open_current
+        self._writer = LogWriter(
+            disk.wal, loop.call_soon_threadsafe, self._on_durable, self._on_disk_error
+        )
+        self._replica = Replica(
+            config.name,
+            driver,
+            election_ms=self._timing.election_min_ms,
+            disk_id=disk.directory.identity.disk_id,
+            version=version("kvraft"),
+            request_limits=_request_limits(config),
+        )
+        self._engine = self._build_engine()
+        self._replica.connect(self._engine)
+        self._transport = self._build_transport()
+        driver.connect(self._engine, self._replica, self._writer, self._transport)
+
+    async def _replay(self) -> None:
+        """Leave the loop free of the garbage of start-up, and out of the collector's way."""
+        gc.collect()
+        gc.freeze()
+
+    def _on_durable(self, sequence: int) -> None:
+        self._engine.on_durable(sequence)
+        self._driver.wake()
+
+    def _on_disk_error(self, error: StorageError) -> None:
+        self._driver.fatal(str(error))
+
+    def _on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        logger.error("%s", context.get("message"), exc_info=error)
+        if isinstance(error, Exception) and not isinstance(error, OSError):
+            self._driver.fatal(f"{type(error).__name__}: {error}")
+
+    async def _shut_down(self, service: ClientServer) -> None:
+        """Refuse new work, hand leadership over, finish what is in flight, close."""
+        logger.info("stopping: draining")
+        self._replica.stop_accepting()
+        loop = asyncio.get_running_loop()
+        if self._engine.role is Role.LEADER and len(self._config.peers) > 1:
+            self._engine.transfer_leadership(None, lambda _: None)
+            await self._until(lambda: self._engine.role is not Role.LEADER, TRANSFER_WAIT_S)
+        await self._until(lambda: self._replica.idle, DRAIN_WAIT_S)
+        await service.stop(GRACE_S)
+        self._driver.stop()
+        await self._transport.close()
+        await loop.run_in_executor(None, self._writer.close)
+        self._disk.close()
+        logger.info("stopped")
+
+    async def _until(self, condition: Any, limit_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + limit_s
+        while not condition() and loop.time() < end:
+            await asyncio.sleep(DRAIN_POLL_S)
+
+
+def run(config: ServerConfig) -> int:
+    """Run one node; return its exit status."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format=f"%(asctime)s {config.name} %(levelname)s %(message)s",
+    )
+    try:
+        disk = open_disk(config)
+        asyncio.run(Server(config, disk).run())
+    except (StorageError, BindError, PeerListenError, TlsError) as error:
+        logger.critical("cannot start: %s", error)
+        return 1
+    return 0

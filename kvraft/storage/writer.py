@@ -1,0 +1,152 @@
+"""The threads that wait for the disk, so that the loop never does."""
+
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+from kvraft.storage.errors import DiskFailed, StorageError
+from kvraft.storage.wal import Batch, WriteAheadLog
+
+IDLE_MARK_S = 0.05
+"""A log idle for this long gets a mark: soon enough to matter, too late to disturb a busy log."""
+
+_T = TypeVar("_T")
+
+
+class LogWriter:
+    """Group commit: one batch in flight, the next gathers meanwhile; a second thread for the rest.
+
+    All methods and callbacks belong to the loop's thread, to which `call_soon_threadsafe` leads.
+    The first failure is reported to `on_error` once; after it nothing is written or reported.
+    """
+
+    def __init__(
+        self,
+        wal: WriteAheadLog,
+        call_soon_threadsafe: Callable[..., object],
+        on_durable: Callable[[int], None],
+        on_error: Callable[[StorageError], None],
+    ) -> None:
+        self._wal = wal
+        self._call_soon_threadsafe = call_soon_threadsafe
+        self._on_durable = on_durable
+        self._on_error = on_error
+        self._started_at: float | None = None
+        self._stopped = False
+        self.batches = 0
+        self.slowest_ms = 0.0
+        self._batches: SimpleQueue[Batch | None] = SimpleQueue()
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._threads = (
+            threading.Thread(target=self._write_batches, name="kvraft-log", daemon=True),
+            threading.Thread(target=self._run_tasks, name="kvraft-snapshot", daemon=True),
+        )
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def fsyncs(self) -> int:
+        """Fsyncs of the log so far, directory fsyncs included."""
+        return self._wal.fsyncs
+
+    @property
+    def bytes(self) -> int:
+        """Bytes written to the log so far."""
+        return self._wal.bytes_written
+
+    def busy_ms(self) -> float:
+        """For how long the batch in flight has been in flight; 0 if there is none."""
+        return 0.0 if self._started_at is None else (time.monotonic() - self._started_at) * 1000
+
+    def kick(self) -> None:
+        """Write what is buffered, at once if the disk is idle, else after the batch in flight."""
+        if self._started_at is not None or self._stopped:
+            return
+        batch = self._wal.take()
+        if batch is not None:
+            self._started_at = time.monotonic()
+            self._batches.put(batch)
+
+    def submit(self, fn: Callable[[], _T], done: Callable[[_T], None]) -> None:
+        """Run `fn` on the second thread, in order of submission, then `done(result)` on the loop.
+
+        An exception of `fn` goes to `on_error`: a node that cannot write its snapshot stops.
+        """
+
+        def task() -> None:
+            try:
+                result = fn()
+            except Exception as error:  # noqa: BLE001 - a thread must not end in silence
+                self._report(error)
+            else:
+                self._tell(self._finish, done, result)
+
+        if not self._stopped:
+            self._tasks.put(task)
+
+    def close(self) -> None:
+        """Wait for the batch and the tasks in progress, and end the threads; calls nothing back."""
+        self._stopped = True
+        self._batches.put(None)
+        self._tasks.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _write_batches(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            began = time.monotonic()
+            try:
+                durable = self._wal.write(batch)
+            except Exception as error:  # noqa: BLE001 - a thread must not end in silence
+                self._report(error)
+                return
+            self._tell(self._batch_written, durable, (time.monotonic() - began) * 1000)
+
+    def _next_batch(self) -> Batch | None:
+        try:
+            return self._batches.get(timeout=IDLE_MARK_S)
+        except Empty:
+            pass
+        try:
+            self._wal.mark()
+        except StorageError as error:
+            self._report(error)
+            return None
+        return self._batches.get()
+
+    def _run_tasks(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task()
+
+    def _tell(self, callback: Callable[..., None], *arguments: object) -> None:
+        try:
+            self._call_soon_threadsafe(callback, *arguments)
+        except RuntimeError:
+            # The loop was closed: nobody is left to be told.
+            self._stopped = True
+
+    def _report(self, error: Exception) -> None:
+        if not isinstance(error, StorageError):
+            error = DiskFailed("the data directory", "write", f"{type(error).__name__}: {error}")
+        self._tell(self._fail, error)
+
+    # On the loop's thread:
+
+    def _batch_written(self, durable: int, took_ms: float) -> None:
+        self._started_at = None
+        self.batches += 1
+        self.slowest_ms = max(self.slowest_ms, took_ms)
+        if not self._stopped:
+            self.kick()  # first, so that the disk does not idle while the loop acts on this one
+            self._on_durable(durable)
+
+    def _finish(self, done: Callable[[object], None], result: object) -> None:
+        if not self._stopped:
+            done(result)
+
+    def _fail(self, error: StorageError) -> None:
+        if not self._stopped:
+            self._stopped = True
+            self._on_error(error)

@@ -1,0 +1,45 @@
+"""A local cluster of three real processes, on ports of its own, for a whole test module."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from kvraft.cli import local_cluster
+from kvraft.cli.local_cluster import LocalCluster
+from kvraft.config import PORT_STEP
+from integration.processes import start
+
+
+def free_base_port() -> int:
+    """Return the first of three free pairs of ports; the kernel picks the neighbourhood."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((local_cluster.HOST, 0))
+            base = probe.getsockname()[1]
+        try:
+            with ExitStack() as stack:
+                for offset in range(3):
+                    for port in (0, 1):
+                        other = stack.enter_context(socket.socket())
+                        other.bind((local_cluster.HOST, base + offset * PORT_STEP + port))
+        except OSError:
+            continue
+        return base
+
+
+@pytest.fixture
+def idle_cluster(tmp_path: Path) -> Iterator[LocalCluster]:
+    """A described cluster, nothing started; whatever runs in the end is stopped."""
+    cluster = local_cluster.describe(tmp_path / ".kvraft", 3, free_base_port())
+    yield cluster
+    local_cluster.stop(list(cluster.nodes))
+
+
+@pytest.fixture
+def cluster(idle_cluster: LocalCluster) -> LocalCluster:
+    """Three running nodes that answer."""
+    start(idle_cluster)
+    return idle_cluster

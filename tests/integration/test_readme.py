@@ -1,0 +1,89 @@
+"""Every command and example that README and docs show, as a newcomer would type them."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+DEFAULT_ENDPOINTS = "127.0.0.1:4379,127.0.0.1:4389,127.0.0.1:4399"
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(text: str, program: str) -> list[list[str]]:
+    lines = [line for block in blocks(text, "console") for line in block.splitlines()]
+    return [
+        shlex.split(line.removeprefix("$ "), comments=True)
+        for line in lines
+        if line.startswith(f"$ {program}")
+    ]
+
+
+def test_the_shell_examples_run(cluster, tmp_path):
+    environment = {**os.environ, "KVRAFT_ENDPOINTS": cluster.endpoints}
+    shown = commands(README, "kvraft")
+
+    assert len(shown) >= 9
+    for words in shown:
+        run = subprocess.run(
+            [sys.executable, "-m", "kvraft", *words[1:]],
+            cwd=tmp_path, env=environment, check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        assert run.returncode == 0, (words, run.stdout, run.stderr)
+
+
+def test_the_python_example_runs(cluster):
+    (example,) = blocks(README, "python")
+    assert DEFAULT_ENDPOINTS in example
+
+    code = example.replace(DEFAULT_ENDPOINTS, cluster.endpoints)
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], check=False, capture_output=True, text=True
+    )
+
+    assert (run.returncode, run.stdout) == (0, "taken by alice\n"), run.stderr
+
+
+def test_the_make_targets_exist():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    shown = {words[1] for words in commands(README, "make")}
+    shown |= set(re.findall(r"`make ([a-z]+)`", README))
+
+    assert shown >= {"up", "down", "test", "bench"}
+    assert shown <= targets
+
+
+@pytest.mark.parametrize("words", commands(README, r".venv/bin/"), ids=" ".join)
+def test_the_longer_commands_are_understood(words):
+    """They run in full in `make test`; here, that the flags that are shown exist."""
+    program = [sys.executable, *(["-m", "pytest"] if "pytest" in words[0] else [])]
+    arguments = words[1:]
+    check = ["--collect-only", "-q"] if "pytest" in words[0] else ["--help"]
+    run = subprocess.run(
+        [*program, *arguments, *check], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    for word in arguments:
+        if word.startswith("--"):
+            assert word in run.stdout
+
+
+def test_operations_names_only_options_that_exist():
+    page = (ROOT / "docs/operations.md").read_text()
+    shown = set(re.findall(r"--[a-z][a-z-]+", page))
+    code = "from kvraft.config import parser; print(parser().format_help())"
+    text = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+
+    assert shown
+    assert {option for option in shown if option not in text} == set()

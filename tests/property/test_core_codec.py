@@ -1,0 +1,84 @@
+"""Encodings of commands, entries and results: they return, they are canonical, they never raise
+anything but CodecError."""
+
+import pytest
+from core_strategies import any_command, any_entry, any_result
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from kvraft.core.codec import (
+    decode_command,
+    decode_entry,
+    decode_result,
+    encode_command,
+    encode_entry,
+    encode_result,
+)
+from kvraft.core.errors import CodecError
+
+DECODERS = {
+    decode_command: encode_command,
+    decode_entry: encode_entry,
+    decode_result: encode_result,
+}
+
+
+def decodes_canonically_or_refuses(decode, raw):
+    try:
+        decoded = decode(raw)
+    except CodecError:
+        return
+    assert DECODERS[decode](decoded) == raw
+
+
+@given(any_command)
+def test_a_command_returns(command):
+    assert decode_command(encode_command(command)) == command
+
+
+@given(any_entry)
+def test_an_entry_returns(entry):
+    assert decode_entry(encode_entry(entry)) == entry
+
+
+@given(any_result)
+def test_a_result_returns(result):
+    assert decode_result(encode_result(result)) == result
+
+
+@pytest.mark.parametrize("decode", DECODERS)
+@given(raw=st.binary(max_size=200))
+@example(raw=b"\x08\x01\x00\xff\xff\xff\xff")
+def test_random_bytes_are_refused_or_canonical(decode, raw):
+    decodes_canonically_or_refuses(decode, raw)
+
+
+@given(any_entry, st.data())
+def test_a_damaged_entry_is_refused_or_canonical(entry, draw):
+    raw = bytearray(encode_entry(entry))
+    for _ in range(draw.draw(st.integers(1, 3))):
+        raw[draw.draw(st.integers(0, len(raw) - 1))] = draw.draw(st.integers(0, 255))
+    decodes_canonically_or_refuses(decode_entry, bytes(raw))
+
+
+@given(any_result, st.data())
+def test_a_damaged_result_is_refused_or_canonical(result, draw):
+    raw = bytearray(encode_result(result))
+    raw[draw.draw(st.integers(0, len(raw) - 1))] = draw.draw(st.integers(0, 255))
+    decodes_canonically_or_refuses(decode_result, bytes(raw))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "encode", "decode"),
+    [
+        (any_command, encode_command, decode_command),
+        (any_entry, encode_entry, decode_entry),
+        (any_result, encode_result, decode_result),
+    ],
+)
+@given(draw=st.data())
+def test_every_cut_is_refused(strategy, encode, decode, draw):
+    raw = encode(draw.draw(strategy))
+    size = draw.draw(st.integers(0, len(raw) - 1))
+    with pytest.raises(CodecError):
+        decode(raw[:size])

@@ -1,0 +1,298 @@
+"""A node that answers what a test scripts, over real gRPC; by default, from a dictionary.
+
+It is no cluster: several nodes may share one `FakeStore`, and nobody replicates anything.
+"""
+
+import threading
+from collections import defaultdict
+from concurrent import futures
+
+import grpc
+from google.protobuf import any_pb2
+
+from kvraft.v1 import cluster_pb2, error_pb2, kv_pb2, lease_pb2
+from kvraft.v1.cluster_pb2_grpc import ClusterServiceServicer, add_ClusterServiceServicer_to_server
+from kvraft.v1.kv_pb2_grpc import KVServiceServicer, add_KVServiceServicer_to_server
+from kvraft.v1.lease_pb2_grpc import LeaseServiceServicer, add_LeaseServiceServicer_to_server
+
+
+def deny(code, reason, outcome="NOT_APPLIED", message="denied", **metadata):
+    """An action that refuses with an ErrorInfo, as the service does."""
+
+    def action(request, context):
+        info = error_pb2.ErrorInfo(reason=reason, domain="kvraft")
+        info.metadata["outcome"] = outcome
+        for name, value in metadata.items():
+            info.metadata[name] = str(value)
+        detail = any_pb2.Any(
+            type_url="type.googleapis.com/google.rpc.ErrorInfo", value=info.SerializeToString()
+        )
+        status = error_pb2.ErrorStatus(code=code.value[0], message=message, details=[detail])
+        context.set_trailing_metadata([("grpc-status-details-bin", status.SerializeToString())])
+        context.abort(code, message)
+
+    return action
+
+
+def bare(code, message="bare"):
+    """An action that fails without an ErrorInfo, as gRPC itself does."""
+    return lambda request, context: context.abort(code, message)
+
+
+NO_QUORUM = deny(grpc.StatusCode.UNAVAILABLE, "NO_QUORUM")
+
+
+class FakeStore:
+    """Keys and leases of a pretended cluster."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.revision = 1
+        self.term = 1
+        self.leader = "n1"
+        self.entries = {}
+        self.leases = {}
+        self.page = 3
+
+    def put(self, key, value, lease_id=0):
+        self.revision += 1
+        old = self.entries.get(key)
+        entry = kv_pb2.Entry(
+            key=key,
+            value=value,
+            mod_revision=self.revision,
+            create_revision=old.create_revision if old else self.revision,
+            version=old.version + 1 if old else 1,
+            lease_id=lease_id,
+        )
+        self.entries[key] = entry
+        return entry
+
+    def select(self, request):
+        target = request.WhichOneof("target")
+        if target == "prefix":
+            return sorted(key for key in self.entries if key.startswith(request.prefix))
+        start, end = request.range.start, request.range.end
+        bounded = request.range.HasField("end")
+        return sorted(key for key in self.entries if key >= start and (not bounded or key < end))
+
+
+class FakeNode(KVServiceServicer, LeaseServiceServicer, ClusterServiceServicer):
+    """One server. `script[method]` is a list of actions, each used once, before the default."""
+
+    def __init__(self, name="n1", store=None, port=0, credentials=None):
+        self.name = name
+        self.store = store or FakeStore()
+        self.script = defaultdict(list)
+        self.calls = []
+        self.released = threading.Event()
+        self._server = grpc.server(
+            futures.ThreadPoolExecutor(16), options=[("grpc.so_reuseport", 0)]
+        )
+        add_KVServiceServicer_to_server(self, self._server)
+        add_LeaseServiceServicer_to_server(_LeaseView(self), self._server)
+        add_ClusterServiceServicer_to_server(self, self._server)
+        address = f"127.0.0.1:{port}"
+        if credentials is None:
+            self.port = self._server.add_insecure_port(address)
+        else:
+            self.port = self._server.add_secure_port(address, credentials)
+        self.endpoint = f"127.0.0.1:{self.port}"
+        self._server.start()
+
+    def hang(self, request, context):
+        """An action that answers nothing until the node is stopped."""
+        self.released.wait(30)
+        context.abort(grpc.StatusCode.INTERNAL, "released")
+
+    def die(self, request, context):
+        """An action that ends the node before it answers."""
+        self._server.stop(0)
+        self.released.wait(30)
+
+    def stop(self):
+        self.released.set()
+        self._server.stop(0).wait(5)
+
+    def named(self, method):
+        """The requests of one method that arrived."""
+        return [request for name, request in self.calls if name == method]
+
+    def run(self, method, request, context, default):
+        self.calls.append((method, request))
+        if self.script[method]:
+            answer = self.script[method].pop(0)(request, context)
+            if answer is not None:
+                return answer
+        with self.store.lock:
+            return default()
+
+    def header(self):
+        return kv_pb2.ResponseHeader(
+            cluster_id=7, node=self.name, revision=self.store.revision, raft_term=self.store.term
+        )
+
+    def Get(self, request, context):
+        def answer():
+            return kv_pb2.GetResponse(
+                header=self.header(), entry=self.store.entries.get(request.key)
+            )
+
+        return self.run("Get", request, context, answer)
+
+    def List(self, request, context):
+        def answer():
+            keys = [key for key in self.store.select(request) if key > request.after]
+            limit = min(request.limit or self.store.page, self.store.page)
+            entries = [self.store.entries[key] for key in keys[:limit]]
+            return kv_pb2.ListResponse(
+                header=self.header(), entries=entries, more=len(keys) > limit
+            )
+
+        return self.run("List", request, context, answer)
+
+    def Put(self, request, context):
+        def answer():
+            entry = self.store.put(request.key, request.value, request.lease_id)
+            return kv_pb2.PutResponse(header=self.header(), entry=entry)
+
+        return self.run("Put", request, context, answer)
+
+    def Delete(self, request, context):
+        def answer():
+            if request.WhichOneof("target") == "key":
+                keys = [request.key] if request.key in self.store.entries else []
+            else:
+                keys = self.store.select(request)
+            for key in keys:
+                del self.store.entries[key]
+            return kv_pb2.DeleteResponse(header=self.header(), deleted=len(keys))
+
+        return self.run("Delete", request, context, answer)
+
+    def CompareAndSet(self, request, context):
+        def answer():
+            now = self.store.entries.get(request.key)
+            wanted = request.expect
+            holds = (now is None) if wanted.absent else now is not None
+            for name in ("value", "version", "mod_revision"):
+                if holds and wanted.HasField(name):
+                    holds = getattr(now, name) == getattr(wanted, name)
+            if holds:
+                now = self.store.put(request.key, request.value, request.lease_id)
+            return kv_pb2.CompareAndSetResponse(header=self.header(), succeeded=holds, entry=now)
+
+        return self.run("CompareAndSet", request, context, answer)
+
+    def Status(self, request, context):
+        def answer():
+            leads = self.name == self.store.leader
+            return cluster_pb2.StatusResponse(
+                header=self.header(),
+                role=cluster_pb2.ROLE_LEADER if leads else cluster_pb2.ROLE_FOLLOWER,
+                leader=self.store.leader,
+                commit_index=12,
+                applied_index=12,
+                quorum_reachable=True,
+                version="0.1.0",
+                disk_id="0f",
+                peers=[cluster_pb2.PeerStatus(name="n9", connected=True, match_index=11)],
+                counters={"fsyncs": 3, "entries": 5},
+            )
+
+        return self.run("Status", request, context, answer)
+
+    def TransferLeadership(self, request, context):
+        def answer():
+            self.store.leader = request.to if request.HasField("to") else "n2"
+            return cluster_pb2.TransferLeadershipResponse(
+                header=self.header(), leader=self.store.leader
+            )
+
+        return self.run("TransferLeadership", request, context, answer)
+
+    def StateHash(self, request, context):
+        def answer():
+            hashes = [
+                cluster_pb2.NodeHash(node=name, index=12, revision=9, digest="ab")
+                for name in ("n1", "n2")
+            ]
+            return cluster_pb2.StateHashResponse(
+                header=self.header(), hashes=hashes, missing=["n3"]
+            )
+
+        return self.run("StateHash", request, context, answer)
+
+    def Snapshot(self, request, context):
+        parts = self.run("Snapshot", request, context, lambda: [b"head", b"body", b"tail"])
+        yield cluster_pb2.SnapshotResponse(index=12, revision=9, total_bytes=12, chunk=parts[0])
+        for part in parts[1:]:
+            yield cluster_pb2.SnapshotResponse(chunk=part)
+
+
+class _LeaseView(LeaseServiceServicer):
+    """The lease service of a node: its own class, because `List` is there twice."""
+
+    def __init__(self, node):
+        self.node = node
+        self.store = node.store
+
+    def Grant(self, request, context):
+        def answer():
+            lease_id = request.lease_id or 100 + len(self.store.leases)
+            self.store.leases[lease_id] = request.ttl_ms
+            return lease_pb2.GrantResponse(
+                header=self.node.header(), lease_id=lease_id, ttl_ms=request.ttl_ms
+            )
+
+        return self.node.run("Grant", request, context, answer)
+
+    def KeepAlive(self, request_iterator, context):
+        for request in request_iterator:
+
+            def answer(lease_id=request.lease_id):
+                return lease_pb2.KeepAliveResponse(
+                    header=self.node.header(),
+                    lease_id=lease_id,
+                    ttl_ms=self.store.leases.get(lease_id, 0),
+                )
+
+            yield self.node.run("KeepAlive", request, context, answer)
+
+    def Revoke(self, request, context):
+        def answer():
+            if self.store.leases.pop(request.lease_id, None) is None:
+                deny(grpc.StatusCode.NOT_FOUND, "LEASE_NOT_FOUND", message="no such lease")(
+                    request, context
+                )
+            return lease_pb2.RevokeResponse(header=self.node.header(), deleted=2)
+
+        return self.node.run("Revoke", request, context, answer)
+
+    def Describe(self, request, context):
+        def answer():
+            return lease_pb2.DescribeResponse(
+                header=self.node.header(),
+                lease_id=request.lease_id,
+                ttl_ms=self.store.leases.get(request.lease_id, 0),
+                remaining_ms=900,
+                keys=[b"a", b"\xff"],
+            )
+
+        return self.node.run("Describe", request, context, answer)
+
+    def List(self, request, context):
+        def answer():
+            after = request.after if request.HasField("after") else 0
+            ids = sorted(each for each in self.store.leases if each > after)
+            leases = [
+                lease_pb2.LeaseSummary(
+                    lease_id=each, ttl_ms=self.store.leases[each], remaining_ms=1, keys=4
+                )
+                for each in ids[:2]
+            ]
+            return lease_pb2.LeaseServiceListResponse(
+                header=self.node.header(), leases=leases, more=len(ids) > 2
+            )
+
+        return self.node.run("ListLeases", request, context, answer)
