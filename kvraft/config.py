@@ -18,8 +18,8 @@ CLIENT_PORT = 4379
 """Client port of the first node on one machine; the next ones follow in steps of PORT_STEP."""
 PEER_PORT = 4380
 PORT_STEP = 10
-MEMBER_COUNTS = (1, 3, 5)
-"""Sizes a majority makes sense for; 1 is for trying things out and keeps no promise about disks."""
+MEMBER_COUNTS = (3, 5)
+"""Sizes that survive the loss of one or two nodes; an even one survives no more than one less."""
 NAME_BYTES = 64
 """Longest node name: it travels in every HELLO and status."""
 
@@ -117,7 +117,7 @@ def _build(settings: Mapping[str, Any]) -> ServerConfig:
     if name not in peers:
         raise ConfigError(f"--name: {name!r} is not among --peers ({', '.join(sorted(peers))})")
     if len(peers) not in MEMBER_COUNTS:
-        raise ConfigError(f"--peers: 3 or 5 members (1 to try things out), got {len(peers)}")
+        raise ConfigError(f"--peers: 3 or 5 members, got {len(peers)}")
     dial = parse_peers(settings.get("dial") or {}, option="--dial")
     for peer in dial:
         if peer not in peers or peer == name:

@@ -1,4 +1,4 @@
-"""Opens what a node has on its disk, or makes it: identity, log, snapshots, a restored first state."""
+"""Opens what a node has on its disk, or makes it: identity, log, snapshots, a first state."""
 
 import contextlib
 import dataclasses
@@ -65,6 +65,13 @@ class OpenDisk:
     def open_current(self) -> Backup:
         """Open the CURRENT snapshot for a backup."""
         return Backup(self.snapshots)
+
+    def save_identity(self, cluster_id: int, rejoining: bool) -> None:  # noqa: FBT001 - a door
+        """Persist what the member table says of this disk, before anything counts on it."""
+        identity = self.directory.identity
+        self.directory.save_identity(
+            dataclasses.replace(identity, cluster_id=cluster_id, rejoining=rejoining)
+        )
 
     def prepare_for_the_next_start(self) -> None:
         """Give up the ballast if the disk is full, so that recovery has room."""

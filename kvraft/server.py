@@ -3,16 +3,22 @@
 import asyncio
 import gc
 import logging
+import secrets
 import signal
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 from kvraft.config import ServerConfig
+from kvraft.consensus.disk_door import NodeDisk
 from kvraft.consensus.engine import RaftEngine
+from kvraft.consensus.membership import Identity
 from kvraft.consensus.port import Role
-from kvraft.consensus.tcp import PeerListenError, PeerTransport
+from kvraft.consensus.sockets import PeerListenError
+from kvraft.consensus.tcp import PeerTransport
 from kvraft.consensus.timing import Timing
+from kvraft.core.commands import COMMAND_VERSION
 from kvraft.core.limits import RequestLimits
 from kvraft.driver import Driver
 from kvraft.open_disk import OpenDisk, open_disk
@@ -20,7 +26,7 @@ from kvraft.replica.replica import Replica
 from kvraft.service.server import BindError, ClientServer, build_server
 from kvraft.storage.errors import StorageError
 from kvraft.storage.writer import LogWriter
-from kvraft.tls import TlsError, peer_contexts
+from kvraft.tls import TlsError, client_context, server_context
 
 logger = logging.getLogger("kvraft")
 
@@ -41,16 +47,26 @@ class Server:
         self._disk = disk
         self._stop = asyncio.Event()
         self._timing = Timing()
+        self._limits = (
+            RequestLimits()
+            if config.state_mib is None
+            else RequestLimits(state_bytes=config.state_mib << 20)
+        )
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT; BindError, PeerListenError or TlsError if it cannot."""
-        loop = asyncio.get_running_loop()
+        loop, config = asyncio.get_running_loop(), self._config
         loop.set_exception_handler(self._on_loop_error)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         self._compose(loop)
-        await self._replay()
-        service = self._bind_clients()
+        service = build_server(
+            self._replica, str(config.listen), tls=config.client_tls, requests=self._limits
+        )
+        self._engine.start()
+        # What start-up built stays for the life of the process: out of the collector's way.
+        gc.collect()
+        gc.freeze()
         await self._transport.start(self._engine)
         self._driver.start()
         await service.start()
@@ -73,17 +89,49 @@ class Server:
             election_ms=self._timing.election_min_ms,
             disk_id=disk.directory.identity.disk_id,
             version=version("kvraft"),
-            request_limits=_request_limits(config),
+            request_limits=self._limits,
         )
         self._engine = self._build_engine()
         self._replica.connect(self._engine)
         self._transport = self._build_transport()
         driver.connect(self._engine, self._replica, self._writer, self._transport)
 
-    async def _replay(self) -> None:
-        """Leave the loop free of the garbage of start-up, and out of the collector's way."""
-        gc.collect()
-        gc.freeze()
+    def _build_engine(self) -> RaftEngine:
+        config, disk = self._config, self._disk
+        on_disk = disk.directory.identity
+        identity = Identity(
+            disk_id=on_disk.disk_id,
+            boot_id=secrets.randbits(63) | 1,
+            cluster_id=on_disk.cluster_id,
+            origin=on_disk.origin,
+            rejoining=on_disk.rejoining,
+            command_version=COMMAND_VERSION,
+            endpoint=config.advertise,
+        )
+        return RaftEngine(
+            config.name,
+            tuple(name for name in config.peers if name != config.name),
+            identity=identity,
+            save_identity=disk.save_identity,
+            log=disk.wal,
+            disk=NodeDisk(disk.wal, disk.snapshots, self._writer),
+            doors=self._driver,
+            application=self._replica,
+            timing=self._timing,
+        )
+
+    def _build_transport(self) -> PeerTransport:
+        config = self._config
+        tls = config.peer_tls
+        return PeerTransport(
+            config.peer_listen,
+            {name: address for name, address in config.peers.items() if name != config.name},
+            event=self._driver.event,
+            dial=config.dial,
+            timing=self._timing,
+            server_tls=None if tls is None else server_context(tls),
+            client_tls=None if tls is None else client_context(tls),
+        )
 
     def _on_durable(self, sequence: int) -> None:
         self._engine.on_durable(sequence)
@@ -114,11 +162,11 @@ class Server:
         self._disk.close()
         logger.info("stopped")
 
-    async def _until(self, condition: Any, limit_s: float) -> None:
+    async def _until(self, condition: Callable[[], bool], limit_s: float) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + limit_s
-        while not condition() and loop.time() < end:
-            await asyncio.sleep(DRAIN_POLL_S)
+        while not condition() and loop.time() < end:  # noqa: ASYNC110
+            await asyncio.sleep(DRAIN_POLL_S)  # the parts are sans-I/O: nothing to await
 
 
 def run(config: ServerConfig) -> int:

@@ -1,1 +1,1 @@
-"""Being here puts this directory on the import path, for the stand-ins that several suites share."""
+"""Puts this directory on the import path, for the stand-ins that several suites share."""

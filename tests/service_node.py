@@ -156,4 +156,5 @@ class ScriptedNode:
         done(self.script.pop(0) if self.script else self.backup.index)
 
     def open_backup(self) -> BytesBackup:
+        self.backup.closed = False
         return self.backup

@@ -73,8 +73,8 @@ def configure(
 
 def parse_endpoints(endpoints: str | Sequence[str]) -> tuple[str, ...]:
     """Split and check `host:port[,host:port...]`, or a sequence of them."""
-    parts = endpoints.split(",") if isinstance(endpoints, str) else endpoints
-    found = [part.strip() for part in parts if part.strip()]
+    given = [endpoints] if isinstance(endpoints, str) else endpoints
+    found = [part.strip() for each in given for part in each.split(",") if part.strip()]
     if not found:
         raise InvalidRequest(f"no endpoint in {endpoints!r}: give HOST:PORT[,HOST:PORT...]")
     for each in found:

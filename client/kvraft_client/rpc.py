@@ -4,6 +4,7 @@ A table instead of the generated stubs, because both backends, and the retry pol
 facts about a method, and because the stubs are untyped.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -26,6 +27,27 @@ class Method(Generic[Request, Response]):
     effect: Effect
     requests_stream: bool = False
     responses_stream: bool = False
+
+
+WIRE_STEP = 1.04
+"""Ratio between neighbouring timeouts on the wire; see `transmittable`."""
+
+
+def transmittable(timeout_s: float) -> float:
+    """Round a timeout down to one that the server will see as it is.
+
+    gRPC sends, for a timeout up to 3 % below one that it sent before on the connection, that
+    longer one (it is in the compression table), and rounds up to three digits. The server's
+    word, given just before the deadline as the server sees it, would come too late to be heard,
+    and a definite answer would become an unknown one. Steps of 4 % are never confused.
+    """
+    if timeout_s <= 0:
+        return timeout_s
+    step = math.floor(math.log(timeout_s, WIRE_STEP))
+    on_grid_s = WIRE_STEP**step
+    digits = 3 if on_grid_s < 1 else 2 - math.floor(math.log10(on_grid_s))
+    unit = 10.0**-digits
+    return max(math.floor(on_grid_s / unit) * unit, min(timeout_s, 0.001))
 
 
 _KV = "/kvraft.v1.KVService/"

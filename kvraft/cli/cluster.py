@@ -30,7 +30,7 @@ Output = Annotated[str, typer.Option("-o", "--output", help="table or json.")]
 @app.command(epilog="example: kvraft cluster start --nodes 3")
 def start(
     directory: Directory = Path(".kvraft"),
-    nodes: Annotated[int | None, typer.Option(help="3 or 5; 1 to try things out.")] = None,
+    nodes: Annotated[int | None, typer.Option(help="3 or 5.")] = None,
     base_port: Annotated[int | None, typer.Option(help="The first client port.")] = None,
 ) -> None:
     """Start every node that is not running, and wait until the cluster answers."""

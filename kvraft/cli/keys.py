@@ -139,8 +139,10 @@ def cas(
     if settings.as_json:
         print_json({"swapped": result.swapped, "entry": entry_json(result.entry)})
     else:
-        typer.echo("swapped" if result.swapped else "not swapped; now:", err=not result.swapped)
-        print_entries([result.entry] if result.entry else [])
+        now = "it is now:" if result.entry else "it is absent"
+        typer.echo("swapped" if result.swapped else f"not swapped; {now}", err=not result.swapped)
+        if result.entry is not None:
+            print_entries([result.entry])
     if not result.swapped:
         raise typer.Exit(2)
 

@@ -108,7 +108,7 @@ def describe(directory: Path, count: int | None, base_port: int | None) -> Local
     else:
         count, base_port = count or 3, base_port or CLIENT_PORT
         if count not in MEMBER_COUNTS:
-            raise ClusterError(f"--nodes: 3 or 5 (1 to try things out), got {count}")
+            raise ClusterError(f"--nodes: 3 or 5, got {count}")
         last = base_port + (count - 1) * PORT_STEP + PEER_PORT - CLIENT_PORT
         if base_port < 1 or last >= 1 << 16:
             raise ClusterError(f"--base-port: ports up to {last} do not fit, got {base_port}")

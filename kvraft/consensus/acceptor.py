@@ -24,7 +24,8 @@ class Acceptor:
         self._unclaimed: set[socket.socket] = set()  # of strangers whose task has yet to start
         self._inbound: dict[str, InboundConnection] = {}
         self._closing = False
-        self._accepting = [asyncio.create_task(self._accept(sock)) for sock in sockets]
+        self._loop = asyncio.get_running_loop()
+        self._watch()
 
     def connection(self, peer: str) -> InboundConnection | None:
         """Return the peer's present connection."""
@@ -42,28 +43,44 @@ class Acceptor:
         self._closing = True
         connections = [*self._inbound.values(), *self._strangers.values()]
         self._inbound.clear()
-        tasks = [*self._accepting, *self._strangers]
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        self._unwatch()
         for sock in self._sockets:
             sock.close()
+        tasks = list(self._strangers)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
         for connection in connections:
             connection.abort()
             if connection.made:
                 await connection.ended
 
-    async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, _ = await loop.sock_accept(listener)
-            except OSError as error:
-                self._plane.events.say("accept", f"cannot accept peers: {cause(error)}")
-                await asyncio.sleep(_ACCEPT_RETRY_S)
-                continue
-            self._admit(sock)
-            await asyncio.sleep(0)  # a flood of connections must not keep the loop from its work
+    def _watch(self) -> None:
+        if not self._closing:
+            for listener in self._sockets:
+                self._loop.add_reader(listener, self._accept, listener)
+
+    def _unwatch(self) -> None:
+        for listener in self._sockets:
+            self._loop.remove_reader(listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        """Accept one: a flood of connections must not keep the loop from its other work.
+
+        (Not `sock_accept`: cancelled at the wrong moment, it loses the socket that it accepted.)
+        """
+        try:
+            sock, _ = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            self._plane.events.say("accept", f"cannot accept peers: {cause(error)}")
+            self._unwatch()
+            self._loop.call_later(_ACCEPT_RETRY_S, self._watch)
+            return
+        sock.setblocking(False)
+        self._admit(sock)
 
     def _admit(self, sock: socket.socket) -> None:
         if len(self._strangers) >= self._plane.flow.handshakes:
@@ -92,7 +109,7 @@ class Acceptor:
         self._unclaimed.remove(sock)  # the transport's from now on
         try:
             async with asyncio.timeout(self._plane.timing.handshake_ms / 1_000):
-                await asyncio.get_running_loop().connect_accepted_socket(
+                await self._loop.connect_accepted_socket(
                     lambda: connection, sock, ssl=self._plane.server_tls
                 )
                 await connection.greeted

@@ -1,8 +1,8 @@
 """Heartbeats, and what each side may conclude from them.
 
-RULES I8: a heartbeat has a number, the answer echoes it, and contact with a peer dates from when the
-newest echoed heartbeat was *sent*, so that bytes delayed on the way prove nothing. CheckQuorum (gap
-row 15), read rounds (row 16) and a follower's "does the leader hear me" all rest on these numbers.
+RULES I8: a heartbeat has a number, the answer echoes it, and contact with a peer dates from when
+the newest echoed heartbeat was *sent*, so that bytes delayed on the way prove nothing. CheckQuorum
+(gap row 15), read rounds (row 16) and a follower's "does the leader hear me" rest on these numbers.
 """
 
 from collections import deque

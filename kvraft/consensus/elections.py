@@ -17,8 +17,8 @@ from kvraft.consensus.messages import (
 from kvraft.consensus.pysyncobj_core import CANDIDATE
 from kvraft.consensus.shared import Shared
 
-_QUICK_PREVOTES = 3
-"""Pre-votes repeated quickly once a timeout has passed; then a full timeout each."""
+_QUICK_RETRIES = 4
+"""Tries in quick succession once a timeout has passed; then, behind slow links, a timeout each."""
 _NEVER = float("-inf")
 
 
@@ -30,11 +30,10 @@ class Elections:
         self._links = links
         self._membership = membership
         self.leader: str | None = None
-        self.leader_since = _NEVER
-        """When this leader was first heard in this term."""
         self.leader_seen = _NEVER
         self.reason = "started"
         """Why the role changes next; for people."""
+        self._patience = self._timeout()
         self._deadline = shared.doors.now() + self._split_delay()
         self._quick = 0
         self._round = 0
@@ -46,6 +45,7 @@ class Elections:
         self._granting: str | None = None
         self._suspicion: float | None = None  # the leader's connection is lost; wait until then
         self._fast = False
+        self._fast_end = _NEVER
 
     # -- hearing a leader
     def hear(self, peer: str, now: float) -> bool:
@@ -56,8 +56,8 @@ class Elections:
             if self._fast or self._suspicion is not None:
                 self._suspicion, self._fast = None, False
             return False
-        self.leader, self.leader_since = peer, now
-        self._forced_term = 0
+        self.leader = peer
+        self._forced_term = self._quick = 0
         self._calm(now)
         return True
 
@@ -78,10 +78,8 @@ class Elections:
     def _calm(self, now: float) -> None:
         self._patience = self._timeout()
         self._deadline = now + self._patience
-        self._prevotes, self._quick = None, 0
+        self._prevotes = None
         self._suspicion, self._fast = None, False
-
-    _patience = 1.0
 
     # -- the fast path (RULES I7)
     def lost_leader_connection(self) -> None:
@@ -111,8 +109,6 @@ class Elections:
         )
         self.leader, self.leader_seen = None, _NEVER
         return True
-
-    _fast_end = _NEVER
 
     # -- time passes
     def poll(self, now: float, *, may_campaign: bool) -> bool:
@@ -152,7 +148,7 @@ class Elections:
                 return self._shared.between(timing.fast_retry_ms, 2 * timing.fast_retry_ms)
             self._fast = False
         self._quick += 1
-        return self._split_delay() if self._quick <= _QUICK_PREVOTES else self._timeout()
+        return self._split_delay() if self._quick <= _QUICK_RETRIES else self._timeout()
 
     def _timeout(self) -> float:
         timing = self._shared.timing
@@ -201,8 +197,9 @@ class Elections:
         self._campaign()
 
     def _campaign(self) -> None:
-        if self._shared.leads or self._membership.silent:
-            return
+        reachable = any(self._links[peer].outbound for peer in self._shared.peers)
+        if self._shared.leads or self._membership.silent or not reachable:
+            return  # without a connection SyncObj would keep the campaign for later
         self._shared.counters["elections"] += 1
         self._votes, self._refusals = {self._shared.name}, set()
         self._asked_at = self._shared.doors.now()
@@ -264,20 +261,10 @@ class Elections:
             self.reason = f"elected by {', '.join(sorted(self._votes))}"
             shared.core.vote_granted(peer, message.term)
             return
+        # A majority would have voted (pre-vote), so this is a split: do not wait for a timeout.
         self._refusals.add(peer)
-        if shared.is_quorum(len(self._refusals)) or self._is_lost():
+        if self._quick < _QUICK_RETRIES:
             self._deadline = min(self._deadline, shared.doors.now() + self._split_delay())
-
-    def _is_lost(self) -> bool:
-        """No majority can come any more from who is reachable."""
-        open_votes = [
-            peer
-            for peer in self._shared.peers
-            if peer not in self._votes
-            and peer not in self._refusals
-            and self._links[peer].outbound
-        ]
-        return not self._shared.is_quorum(len(self._votes) + len(open_votes))
 
     # -- terms
     def notify_higher_term(self, peer: str) -> None:

@@ -1,8 +1,8 @@
 """The pair of connections to each peer, and everything that dies with one of them (RULES B1).
 
-A pair's *epoch* changes whenever either connection is established or lost. Answers that were awaited
-in an older epoch will not come, so what waits for them is cleared; frames held for the disk are
-dropped. A peer is up for sending once our dial was acknowledged.
+A pair's *epoch* changes whenever either connection is established or lost. Answers that were
+awaited in an older epoch will not come, so what waits for them is cleared; frames held for the disk
+are dropped. A peer is up for sending once our dial was acknowledged.
 """
 
 from collections import deque

@@ -87,6 +87,13 @@ class Membership:
             return False
         return self.identity.cluster_id == 0 or hello.cluster_id == self.identity.cluster_id
 
+    def may_lead(self, peer: str) -> bool:
+        """May appends of this peer be taken? Also where only its table is the newer one."""
+        if self.counts(peer) or self.identity.cluster_id == 0:
+            return True
+        hello = self._links[peer].hello
+        return hello is not None and hello.cluster_id == self.identity.cluster_id
+
     # -- handshake
     def hello(self) -> Hello:
         identity = self.identity

@@ -106,8 +106,15 @@ class HelloRefused:
 class SnapshotSource(Protocol):
     """A verified, durable snapshot to load from."""
 
-    index: int
-    term: int
+    @property
+    def index(self) -> int:
+        """Log index of the last entry it holds."""
+        ...
+
+    @property
+    def term(self) -> int:
+        """Term of that entry."""
+        ...
 
     def read(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes of the state's encoding; empty at the end."""

@@ -2,8 +2,8 @@
 
 SyncObj keeps the log bookkeeping, nextIndex and matchIndex, the commit rule, vote granting and the
 apply loop. It is driven through its extension points alone (`transport=`, the journal, `doTick`);
-no name-mangled member is touched. What is relied on is pinned by `test_pysyncobj_contract.py`, hence
-`check_version`.
+no name-mangled member is touched. What is relied on is pinned by `test_pysyncobj_contract.py`,
+hence `check_version`.
 
 SyncObj reads two globals of its module, `monotonicTime` and `random`. Production leaves them alone,
 for all its own timeouts are set out of reach; the simulator patches both.

@@ -87,7 +87,7 @@ class Reception:
             return
         previous = base + skip
         if previous < journal.last_index and previous + 1 <= self._settled:
-            self._shared.doors.fatal(
+            self._shared.fatal(
                 f"{peer} would overwrite entry {previous + 1}, which is committed here"
             )
         term = journal.term_at(previous)
@@ -98,13 +98,13 @@ class Reception:
         ]
         self._deliver(peer, message.term, new, (previous, term))
         if journal.last_index != base + len(entries):
-            self._shared.doors.fatal("SyncObj refused a normalised append")
+            self._shared.fatal("SyncObj refused a normalised append")
 
     def _conflict(self, peer: str, message: Append, previous: int, ours: int) -> None:
         """Our entry at `previous` is another: say where its whole term begins (row 14)."""
         floor, journal = self._settled, self._shared.journal
         if previous <= floor:
-            self._shared.doors.fatal(
+            self._shared.fatal(
                 f"{peer} contradicts entry {previous} (its term {message.previous_term}, "
                 f"ours {ours}), which is committed here"
             )

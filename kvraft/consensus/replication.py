@@ -2,7 +2,7 @@
 
 SyncObj decides what to send; this decides whether it may go now. A follower is *paused* (not
 connected, in SyncObj's eyes) while its position is being probed (gap row 13), while its window or
-its link is full, and while it gets a snapshot. Entries already on the way are not sent twice (row 1).
+its link is full, and while it gets a snapshot. Entries on the way are not sent twice (row 1).
 """
 
 from collections import deque
@@ -101,6 +101,10 @@ class Replication:
         follower.match = 0
         follower.paused = None
         self._go_back(peer, follower, self._shared.journal.last_index + 1)
+
+    def forget_match(self, peer: str) -> None:
+        """What the peer's former disk acknowledged counts for nothing from now on."""
+        self.followers[peer].match = 0
 
     def refresh(self, peer: str) -> None:
         """Make SyncObj's idea of the connection true."""
@@ -202,7 +206,7 @@ class Replication:
         shared = self._shared
         if message.index > shared.journal.last_index:
             if shared.switches.term_on_acks:
-                shared.doors.fatal(
+                shared.fatal(
                     f"{peer} acknowledges entry {message.index}, our log ends at "
                     f"{shared.journal.last_index}: one of the two logs is not what it claims"
                 )
@@ -280,6 +284,13 @@ class Replication:
         ceiling = self._shared.apply_ceiling()
         for peer, follower in self.followers.items():
             self._feed(peer, follower, ceiling)
+
+    @property
+    def feeds_more(self) -> bool:
+        """Could more count by now, had more been applied?"""
+        durable = self._shared.journal.durable_index
+        limit = min(durable, self._shared.apply_ceiling())
+        return any(min(one.match, limit) > one.fed for one in self.followers.values())
 
     def _feed(self, peer: str, follower: Follower, ceiling: int) -> None:
         """Gap row 5: SyncObj counts its own node always, so let nothing ahead of our own disk."""

@@ -2,13 +2,38 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from kvraft.consensus.journal import Journal
 from kvraft.consensus.port import Application, Doors, SnapshotSink, SnapshotSource
 from kvraft.consensus.pysyncobj_core import LEADER, Core
 from kvraft.consensus.switches import Switches
 from kvraft.consensus.timing import Flow, Timing
+
+
+COUNTERS = (
+    "acks_uncounted",
+    "asked_again",
+    "conflicts",
+    "disk_stalls",
+    "duplicates_trimmed",
+    "elections",
+    "frames_of_other_disks",
+    "joins_asked",
+    "malformed",
+    "messages_of_old_boots",
+    "prevotes",
+    "read_rounds",
+    "refusals",
+    "resends_trimmed",
+    "snapshots_installed",
+    "snapshots_sent",
+    "snapshots_taken",
+    "stale_acks",
+    "terms_adopted",
+    "terms_led",
+)
+"""All that `status` shows from the first moment, at 0."""
 
 
 class StoredSnapshot(SnapshotSource, Protocol):
@@ -55,7 +80,15 @@ class Shared:
     application: Application
     journal: Journal
     core: Core = field(init=False)
-    counters: Counter[str] = field(default_factory=Counter)
+    counters: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(COUNTERS, 0)))
+
+    dead: bool = False
+    """`fatal` was called: nothing may leave this node any more."""
+
+    def fatal(self, reason: str) -> NoReturn:
+        """Stop the node: what follows could only make things worse."""
+        self.dead = True
+        self.doors.fatal(reason)
 
     @property
     def term(self) -> int:

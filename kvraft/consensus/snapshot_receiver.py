@@ -1,8 +1,8 @@
 """Follower: a snapshot arriving, made durable, loaded beside the live state, then adopted.
 
-SyncObj's own transfer commits on every chunk (gap row 3), leaves gaps across reconnects (row 11) and
-swallows a load that fails (row 10). Here SyncObj learns of a snapshot once it is CURRENT on disk and
-the state is built; a load that fails stops the node. The log is aligned to it in one record.
+SyncObj's own transfer commits on every chunk (gap row 3), leaves gaps across reconnects (row 11)
+and swallows a load that fails (row 10). Here SyncObj learns of a snapshot once it is CURRENT on
+disk and the state is built; a load that fails stops the node. The log is aligned in one record.
 """
 
 from dataclasses import dataclass
@@ -82,10 +82,11 @@ class SnapshotReceiver:
     def drop(self, peer: str) -> None:
         """The link's epoch ended: the sender starts again."""
         incoming = self._incoming
-        if incoming is not None and incoming.peer == peer:
-            if incoming.stage is _Stage.RECEIVING:
-                incoming.sink.abort()
-                self._incoming = None
+        if incoming is None or incoming.peer != peer:
+            return
+        if incoming.stage is _Stage.RECEIVING:
+            incoming.sink.abort()
+            self._incoming = None
 
     def poll(self) -> bool:
         """Go on with what has arrived; True if there is more to do at once."""
@@ -149,11 +150,11 @@ class SnapshotReceiver:
         shared, index = self._shared, incoming.index
         if not self._is_known(index, incoming.snapshot_term):
             if shared.leads:
-                shared.doors.fatal(f"leads, and lacks snapshot {index} that another leader sent")
+                shared.fatal(f"leads, and lacks snapshot {index} that another leader sent")
             # A log that ends before it, or differs there, was never committed behind it.
             shared.journal.reset(index, incoming.snapshot_term)
             if not shared.core.load(index, incoming.snapshot_term):
-                shared.doors.fatal(f"SyncObj did not adopt snapshot {index}")
+                shared.fatal(f"SyncObj did not adopt snapshot {index}")
             shared.application.adopt(loading, index)
             shared.counters["snapshots_installed"] += 1
             shared.doors.event(f"installed snapshot {index} from {incoming.peer}")

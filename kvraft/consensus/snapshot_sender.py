@@ -4,8 +4,8 @@ Chunks go out in a window, each answered with how far the receiver is; writes go
 is on the way dies with the link's epoch, and a window without an answer is sent again (RULES B1).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from kvraft.consensus.links import Links
 from kvraft.consensus.messages import SnapshotAck, SnapshotChunk
@@ -20,12 +20,16 @@ class _Outgoing:
     asked_at: float = 0.0
 
 
+class Installed(Protocol):
+    """What is called once a peer holds the snapshot that ends at `index`."""
+
+    def __call__(self, peer: str, index: int, *, counts: bool) -> None: ...
+
+
 class SnapshotSender:
     """At most one snapshot on the way to each follower."""
 
-    def __init__(
-        self, shared: Shared, links: Links, installed: Callable[[str, int, bool], None]
-    ) -> None:
+    def __init__(self, shared: Shared, links: Links, installed: Installed) -> None:
         self._shared = shared
         self._links = links
         self._installed = installed
@@ -35,7 +39,7 @@ class SnapshotSender:
         """Send the CURRENT snapshot; there is one wherever the log was ever trimmed."""
         snapshot = self._shared.disk.current
         if snapshot is None:
-            self._shared.doors.fatal(f"{peer} needs entries below the log, and no snapshot is here")
+            self._shared.fatal(f"{peer} needs entries below the log, and no snapshot is here")
         self._shared.counters["snapshots_sent"] += 1
         self._shared.doors.event(f"sends snapshot {snapshot.index} to {peer}")
         self._to[peer] = _Outgoing(snapshot)
@@ -99,7 +103,7 @@ class SnapshotSender:
         out = self._to.get(peer)
         if out is not None and index >= out.snapshot.index:
             del self._to[peer]
-            self._installed(peer, out.snapshot.index, counts)
+            self._installed(peer, out.snapshot.index, counts=counts)
 
     def poll(self, now: float) -> None:
         """Ask again where a window stays unanswered."""

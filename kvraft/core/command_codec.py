@@ -159,12 +159,17 @@ def _optional(reader: Reader, present: int, value: int) -> int | None:
 
 
 def _encode_expect(expect: Expect) -> bytes:
-    numbers = (expect.version, expect.mod_revision, expect.create_revision)
-    parts = _ABSENT if expect.absent else 0
-    for bit, number in zip((_VERSION, _MOD, _CREATE), numbers, strict=True):
-        parts |= 0 if number is None else bit
-    head = _EXPECT.pack(parts | (0 if expect.value is None else _VALUE), *(n or 0 for n in numbers))
-    return head if expect.value is None else head + sized(U32, expect.value)
+    value, version = expect.value, expect.version
+    modified, created = expect.mod_revision, expect.create_revision
+    parts = (
+        (expect.absent and _ABSENT)
+        | (value is not None and _VALUE)
+        | (version is not None and _VERSION)
+        | (modified is not None and _MOD)
+        | (created is not None and _CREATE)
+    )
+    head = _EXPECT.pack(parts, version or 0, modified or 0, created or 0)
+    return head if value is None else head + sized(U32, value)
 
 
 def _read_expect(reader: Reader) -> Expect:

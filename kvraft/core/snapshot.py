@@ -28,7 +28,7 @@ from kvraft.core.leases import Leases
 from kvraft.core.limits import ENCODED_VALUE_BYTES, REVISION_LEAP, ApplyLimits
 from kvraft.core.machine import StateMachine
 
-__all__ = ["FrozenState", "Section", "StateLoader", "restored", "state_hash"]
+__all__ = ["FrozenState", "Section", "StateLoader", "restored", "revision_of", "state_hash"]
 
 _HEAD_BYTES = 1 << 17
 """Largest head of a section: 255 members with names of 255 bytes fit."""
@@ -59,6 +59,8 @@ class StateLoader:
         try:
             self._wanted = next(self._parser)
         except StopIteration:
+            if self._loaded is None:
+                raise CodecError("state: it was refused before") from None
             self._wanted = 1
         del self._pending[: self._offset]
         if self._loaded is not None and self._pending:
@@ -123,6 +125,8 @@ class StateLoader:
         head = yield from self._section(Section.KEYS)
         count = head.number(I64)
         head.finish()
+        if count < 0:
+            raise CodecError(f"state: {count} keys")
         keyspace = Keyspace()
         last: bytes | None = None
         for _ in range(count):
@@ -178,6 +182,12 @@ class _Leases:
     def finish(self) -> None:
         if self._waiting:
             raise CodecError(f"state: lease {min(self._waiting)} misses its key")
+
+
+def revision_of(head: bytes) -> int:
+    """Return the revision of an encoded state from its first bytes (a few dozen will do)."""
+    start = len(MAGIC) + SECTION_HEADER.size
+    return Counters(*COUNTERS.unpack_from(head, start)).revision
 
 
 def restored(machine: StateMachine, *, index: int = 0) -> StateMachine:

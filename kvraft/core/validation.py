@@ -23,11 +23,12 @@ from kvraft.core.commands import (
     Put,
 )
 from kvraft.core.errors import Reason
-from kvraft.core.limits import ApplyLimits, RequestLimits
+from kvraft.core.limits import RequestLimits
 from kvraft.core.results import Refused
 
 _INT64_MAX = (1 << 63) - 1
 _NAME_BYTES = 255  # a length of one byte in the encoding
+_VERSION_MAX = (1 << 16) - 1  # two bytes in the encoding
 
 
 def validate(  # noqa: PLR0911 - one line for each command
@@ -65,17 +66,6 @@ def attachment_conflict(command: Put | CompareAndSet) -> Refused | None:
     if asked <= 1:
         return None
     return _invalid("at most one of lease_id, ttl_ms and keep_lease may be set")
-
-
-def worst_touched(command: Command, limits: ApplyLimits) -> int:
-    """Bound the entries a command may touch, so that a log entry can be cut by its work."""
-    match command:
-        case DeleteRange():
-            return limits.touched_entries
-        case LeaseRevoke():
-            return limits.keys_per_lease
-        case _:
-            return 1
 
 
 def _write(command: Put | CompareAndSet, limits: RequestLimits, *, extra: int) -> Refused | None:
@@ -146,8 +136,11 @@ def _bootstrap(command: Bootstrap) -> Refused | None:
 
 
 def _member(member: Member) -> Refused | None:
-    if not 0 < len(member.name.encode(errors="replace")) <= _NAME_BYTES:
-        return _invalid(f"the name {member.name!r} is not 1 to {_NAME_BYTES} bytes")
+    name = member.name.encode(errors="surrogatepass")
+    if not 0 < len(name) <= _NAME_BYTES or name.decode(errors="replace") != member.name:
+        return _invalid(f"the name {member.name!r} is not 1 to {_NAME_BYTES} bytes of UTF-8")
+    if not 0 < member.command_version <= _VERSION_MAX:
+        return _invalid(f"command_version is {member.command_version}, not 1 to {_VERSION_MAX}")
     return _int64("disk_id", member.disk_id)
 
 

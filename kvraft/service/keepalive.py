@@ -27,21 +27,22 @@ class KeepAliveStream:
         self._calls = calls
         self._context = context
         self._slots = asyncio.Semaphore(calls.limits.keepalives_in_flight)
-        # Bounded by the slots; besides, one item for the end and one for a stop.
+        # Bounded by the slots; besides, at most three items for how it ended.
         self._asked: asyncio.Queue[_Asked | CallError | None] = asyncio.Queue()
         self._reader: asyncio.Task[None] | None = None
 
     async def run(self, requests: AsyncIterator[lease_pb2.KeepAliveRequest]) -> None:
         """Answer until the client ends the stream; CallError where no answer can be given."""
-        self._reader = asyncio.create_task(self._read(requests))
+        self._reader = reader = asyncio.create_task(self._read(requests))
         try:
             while (item := await self._asked.get()) is not None:
                 if isinstance(item, CallError):
                     raise item
                 await self._context.write(self._response(item.lease_id, await item.answer))
                 self._slots.release()
+            await reader  # a request that cannot be parsed raises there
         finally:
-            self._reader.cancel()
+            reader.cancel()
 
     def stop(self, reason: CallError) -> None:
         """Read no more; end with `reason` once what was read is answered."""
@@ -54,9 +55,10 @@ class KeepAliveStream:
             async for request in requests:
                 await self._slots.acquire()
                 self._asked.put_nowait(self._ask(request))
-            self._asked.put_nowait(None)
         except CallError as error:
             self._asked.put_nowait(error)
+        finally:
+            self._asked.put_nowait(None)
 
     def _ask(self, request: lease_pb2.KeepAliveRequest) -> _Asked:
         """The stream may live for ever; each of its requests has a deadline of its own."""

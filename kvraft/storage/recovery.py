@@ -49,7 +49,10 @@ def recover(disk: Disk, directory: str, disk_id: int) -> Recovered:
         path = segment_path(directory, first)
         if log.segments and first != log.sequence + 1:
             raise DamagedLog(
-                path, 0, f"the segment that starts at sequence {log.sequence + 1} is missing"
+                path,
+                0,
+                f"it should start at sequence {log.sequence + 1}: a segment is missing, or the one "
+                "before it was cut short",
             )
         data = disk.read(path)
         segment = read_segment(memoryview(data), path, first, disk_id)
@@ -115,8 +118,7 @@ def _settle(disk: Disk, path: str, segment: Segment, data: bytes) -> None:
     report success for ever (Rebello et al., Can Applications Recover from fsync Failures?, ATC
     '20). Writing the same bytes again makes them dirty; a crash meanwhile harms nothing.
     """
-    unsure = next((at for sequence, at in segment.starts if sequence > segment.durable), None)
-    if unsure is not None:
-        disk.rewrite(path, unsure, data[unsure : segment.end])
+    unsure = next((at for sequence, at in segment.starts if sequence > segment.durable), 0)
+    disk.rewrite(path, unsure, data[unsure : segment.end])
     if segment.end != len(data):
         disk.truncate(path, segment.end)

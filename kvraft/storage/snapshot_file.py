@@ -12,7 +12,7 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kvraft.storage.disk import Disk
 from kvraft.storage.errors import DamagedSnapshot
@@ -34,7 +34,7 @@ _FOOTER_BYTES = _FOOTER.size + _CHECKSUM.size
 class SnapshotFile:
     """A finished snapshot on disk. It stays readable while it is current or pinned."""
 
-    disk: Disk
+    disk: Disk = field(repr=False, compare=False)
     path: str
     index: int
     term: int

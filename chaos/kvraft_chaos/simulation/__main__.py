@@ -1,4 +1,4 @@
-"""`python -m kvraft_chaos.simulation --seeds A-B`: random runs of the real node, and their verdict."""
+"""`python -m kvraft_chaos.simulation --seeds A-B`: random runs of the real node."""
 
 import argparse
 import json

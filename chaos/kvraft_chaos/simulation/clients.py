@@ -1,4 +1,4 @@
-"""Clients of a campaign: writes, compare-and-sets and reads, in bursts, with everything recorded."""
+"""Clients of a campaign: writes, compare-and-sets and reads, in bursts, all recorded."""
 
 from collections import defaultdict
 from functools import partial

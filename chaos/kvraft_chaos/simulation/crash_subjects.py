@@ -8,7 +8,7 @@ from kvraft.storage.directory import DataDirectory, Identity
 from kvraft.storage.record import Record
 from kvraft.storage.segment import SEGMENT
 from kvraft.storage.snapshots import SnapshotStore
-from kvraft.storage.wal import Batch, WriteAheadLog
+from kvraft.storage.wal import WriteAheadLog
 from kvraft_chaos.simulation.disk import SimulatedDisk
 
 TERM, VOTE, DATA = 1, 2, 3
@@ -31,27 +31,24 @@ class LogSubject:
 
     def check(self, disk: SimulatedDisk) -> None:
         """See `Subject`."""
-        self._open(disk)
+        self.open(disk)
 
     def work(self, disk: SimulatedDisk, rng: random.Random) -> None:
         """See `Subject`."""
-        log = self._open(disk)
+        log = self.open(disk)
         for _ in range(rng.randint(3, 6)):
             for _ in range(rng.randint(1, 5)):
                 size = rng.choice((0, 5, 100, 600, 1_500))
                 log.append(rng.choice((TERM, VOTE, DATA, DATA)), 1, rng.randbytes(size))
-            batch = log.take()
-            assert batch is not None
-            self._note(batch)
-            self.durable = log.write(batch)
+            self.write(log)
             if rng.random() < 0.3:
                 log.mark()
             if rng.random() < 0.3:
-                self.dropped = max(self.dropped, rng.randint(1, self.durable))
-                log.drop_before(self.dropped)
+                self.drop_before(log, rng.randint(1, self.durable))
         log.close()
 
-    def _open(self, disk: SimulatedDisk) -> WriteAheadLog:
+    def open(self, disk: SimulatedDisk) -> WriteAheadLog:
+        """Open the log, compare, and promise what was found."""
         log = WriteAheadLog.open(disk, "n1/wal", segment_bytes=SEGMENT_BYTES, disk_id=77)
         found = list(log.recovered)
         assert log.sequence >= self.durable, f"lost {log.sequence + 1} to {self.durable}"
@@ -69,11 +66,20 @@ class LogSubject:
         ]
         return log
 
-    def _note(self, batch: Batch) -> None:
+    def write(self, log: WriteAheadLog) -> None:
+        """Write what is buffered, and promise it once that returns."""
+        batch = log.take()
+        assert batch is not None
         for chunk in batch.chunks:
             for record in chunk.records:
                 if record.kind != SEGMENT:
                     self.appended[record.sequence] = record
+        self.durable = log.write(batch)
+
+    def drop_before(self, log: WriteAheadLog, sequence: int) -> None:
+        """Give up what is before a sequence, from now on."""
+        self.dropped = max(self.dropped, sequence)
+        log.drop_before(sequence)
 
 
 def _latest(records: list[Record], kind: int) -> bytes:

@@ -1,8 +1,9 @@
 """The disk as consensus sees it, on the real log and snapshot store and a simulated writer."""
 
 from collections.abc import Callable
+from typing import cast
 
-from kvraft.storage.snapshot_file import SnapshotFile
+from kvraft.consensus.shared import StoredSnapshot
 from kvraft.storage.snapshots import SnapshotStore, SnapshotWriter
 from kvraft.storage.wal import WriteAheadLog
 from kvraft_chaos.simulation.writer import SimulatedWriter
@@ -11,7 +12,9 @@ from kvraft_chaos.simulation.writer import SimulatedWriter
 class Sink:
     """A snapshot being written, a task a block."""
 
-    def __init__(self, store: SnapshotStore, writer: SimulatedWriter, index: int, term: int) -> None:
+    def __init__(
+        self, store: SnapshotStore, writer: SimulatedWriter, index: int, term: int
+    ) -> None:
         self._writer = writer
         self._file: SnapshotWriter | None = None
         self._waiting = 0
@@ -56,9 +59,9 @@ class SimulatedDiskDoor:
         self._writer = writer
 
     @property
-    def current(self) -> SnapshotFile | None:
+    def current(self) -> StoredSnapshot | None:
         """The newest durable snapshot."""
-        return self._store.current
+        return cast("StoredSnapshot | None", self._store.current)  # a frozen value will do
 
     def kick(self) -> None:
         """Write and sync what waits in the log."""

@@ -34,7 +34,7 @@ class LiveLog:
 
     def entry(self, index: int) -> tuple[int, bytes] | None:
         """(term, command) of an entry; None outside what is kept."""
-        at = index - self._journal.entries[0].index
+        at = index - self._journal.first_index
         if not 0 <= at < len(self._journal.entries):
             return None
         command, _, term = self._journal.entries[at]
@@ -55,5 +55,3 @@ def stored_log(disk: SimulatedDisk, name: str) -> LiveLog:
         journal.align(snapshot.index, snapshot.term)
         journal.on_durable(log.sequence)
     return LiveLog(journal)
-
-

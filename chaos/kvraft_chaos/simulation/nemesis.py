@@ -10,6 +10,11 @@ from kvraft_chaos.simulation.faults import Fault
 from kvraft_chaos.simulation.node import SimulatedNode
 from kvraft_chaos.simulation.world import World
 
+
+def no_fault(_: Step) -> None:
+    """A disk step that goes well."""
+
+
 FLAP_SECONDS = 0.15
 """Half a period of a flapping link: shorter than an election, longer than a redial."""
 
@@ -38,6 +43,7 @@ class Nemesis:
             node.resume()
             node.clock.set_rate(1.0)
             node.speed.extra = 0.0
+            node.disk.on_step = no_fault
             if node.wiped and not node.rejoin:
                 self._rejoin(node)
             elif node.process is None:
@@ -104,9 +110,7 @@ class Nemesis:
     def _transfer(self, fault: Fault) -> None:
         leader = self._world.leader()
         if leader is not None:
-            node = self._world.nodes[leader]
-            to = fault.nodes[0]
-            node.post(lambda: node.engine().transfer_leadership(to, lambda _: None))
+            self._world.transfer(leader, fault.nodes[0])
 
     # -- disks
 
@@ -197,7 +201,8 @@ class Nemesis:
         self._world.network.reset(b, a, keep=int(fault.amount))
 
     def _reset_one_way(self, fault: Fault) -> None:
-        self._world.network.reset(*fault.nodes, keep=int(fault.amount))
+        a, b = fault.nodes
+        self._world.network.reset(a, b, keep=int(fault.amount))
 
     def _slow_link(self, fault: Fault) -> None:
         link = self._world.network.links[fault.nodes[0], fault.nodes[1]]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from kvraft.consensus.port import Consensus, Role
+from kvraft.consensus.port import Consensus
 from kvraft.storage.errors import StorageError
 from kvraft_chaos.simulation import patch
 from kvraft_chaos.simulation.chance import Chance
@@ -12,7 +12,7 @@ from kvraft_chaos.simulation.clock import NodeClock
 from kvraft_chaos.simulation.disk import Crash, SimulatedDisk
 from kvraft_chaos.simulation.invariants import Invariants, LogView, Observed
 from kvraft_chaos.simulation.ledger import Ledger
-from kvraft_chaos.simulation.logview import LiveLog, stored_log
+from kvraft_chaos.simulation.logview import stored_log
 from kvraft_chaos.simulation.network import Network
 from kvraft_chaos.simulation.process import FatalError, Process, Settings
 from kvraft_chaos.simulation.scheduler import Scheduler
@@ -267,7 +267,7 @@ class SimulatedNode:
     @property
     def leads(self) -> bool:
         """Whether it calls itself leader."""
-        return self.process is not None and self.process.engine.role is Role.LEADER
+        return self.process is not None and self.process.leads
 
     @property
     def term(self) -> int:

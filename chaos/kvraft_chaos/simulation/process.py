@@ -1,7 +1,7 @@
 """One process of the real node: opened on a simulated disk, wired to simulated doors."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn
 
 from kvraft.consensus.engine import RaftEngine
@@ -29,10 +29,10 @@ _ID_BITS = 1 << 52
 class Settings:
     """What a run is made of; the defaults suit scripts: nothing in them is left to chance."""
 
-    timing: Timing = Timing()
-    flow: Flow = Flow(snapshot_chunk_bytes=512)
+    timing: Timing = field(default_factory=Timing)
+    flow: Flow = field(default_factory=lambda: Flow(snapshot_chunk_bytes=512))
     """Chunks are tiny, so that short histories make snapshots of many."""
-    switches: Switches = Switches()
+    switches: Switches = field(default_factory=Switches)
     delay: tuple[float, float] = (0.001, 0.001)
     """Of a link, in seconds."""
     tick_delay: float = 0.0
@@ -72,13 +72,21 @@ class Process:
             disk_id=self.directory.identity.disk_id,
         )
         self.writer = SimulatedWriter(
-            self.wal, node.speed, node.disk_chance, self._after, self._durable, self._disk_error
+            self.wal,
+            speed=node.speed,
+            chance=node.disk_chance,
+            after=self._after,
+            on_durable=self._durable,
+            on_error=self._disk_error,
         )
         self.ledger = Ledger(node.name, self._after)
         self.ledger.snapshot_every = settings.snapshot_every
         self.ledger.new_cluster_id = chance.below(_ID_BITS) | 1
         self.engine = self._build_engine(chance.below(_ID_BITS) | 1)
         self.ledger.attach(self.engine)
+        self._inside = self.engine._shared  # noqa: SLF001 - the checks look inside on every step
+        self.log = LiveLog(self._inside.journal)
+        self.engine.start()
 
     def _build_engine(self, boot_id: int) -> RaftEngine:
         node, settings, mine = self._node, self._settings, self.directory.identity
@@ -91,7 +99,19 @@ class Process:
             command_version=1,
             endpoint=f"{node.name}:4379",
         )
-        raise NotImplementedError((identity, settings))
+        return RaftEngine(
+            node.name,
+            tuple(name for name in node.shared.nodes if name != node.name),
+            identity=identity,
+            save_identity=self._save_identity,
+            log=self.wal,
+            disk=SimulatedDiskDoor(self.wal, self._store, self.writer),
+            doors=self,
+            application=self.ledger,
+            timing=settings.timing,
+            flow=settings.flow,
+            switches=node.switches,
+        )
 
     def _save_identity(self, cluster_id: int, rejoining: bool) -> None:  # noqa: FBT001 - its caller's
         mine = self.directory.identity
@@ -167,17 +187,31 @@ class Process:
     # -- what the checks see
 
     @property
+    def leads(self) -> bool:
+        """Whether it calls itself leader."""
+        return self._inside.leads
+
+    @property
+    def role(self) -> Role:
+        """The part it plays."""
+        return self.engine.status().role
+
+    @property
     def term(self) -> int:
         """Its term."""
-        return self.engine.status().term
+        return self._inside.term
 
     @property
     def commit_index(self) -> int:
         """How far it knows the log committed."""
-        return self.engine.status().commit_index
+        return self._inside.core.commit
+
+    def watch_cuts(self, on_cut: Callable[[int], None]) -> None:
+        """Call `on_cut(index)` before the log is cut from there on."""
+        self._inside.journal.on_cut = on_cut
 
     def is_member(self) -> bool:
         """Whether it is a voter, under the disk it has."""
         name, disk_id = self._node.name, self.directory.identity.disk_id
-        voter = self.engine.role is not Role.REJOINING
+        voter = self.role is not Role.REJOINING
         return voter and self.ledger.state.disks.get(name) == disk_id

@@ -146,10 +146,13 @@ class World:
             assert self.scheduler.now - begun < limit, f"{name} does not lead; {self.summary()}"
             leader = self.leader()
             if leader is not None and leader != name:
-                engine = self.nodes[leader].engine()
-                node = self.nodes[leader]
-                node.post(lambda engine=engine: engine.transfer_leadership(name, lambda _: None))
+                self.transfer(leader, name)
             self.run(0.2)
+
+    def transfer(self, leader: str, to: str) -> None:
+        """Ask `leader` to hand leadership over."""
+        node = self.nodes[leader]
+        node.post(lambda: node.engine().transfer_leadership(to, lambda _: None))
 
     def leads(self, name: str) -> bool:
         """Whether `name` is the newest leader and may propose."""
@@ -278,6 +281,6 @@ class World:
     def converged(self) -> bool:
         """Whether all nodes run, are voters, and have applied the same."""
         nodes = list(self.nodes.values())
-        if any(n.process is None or n.process.engine.role is Role.REJOINING for n in nodes):
+        if any(n.process is None or n.process.role is Role.REJOINING for n in nodes):
             return False
         return all(n.applied == nodes[0].applied for n in nodes) and not self.lost()

@@ -46,6 +46,7 @@ class SimulatedWriter:
     def __init__(
         self,
         wal: WriteAheadLog,
+        *,
         speed: DiskSpeed,
         chance: Chance,
         after: Callable[[float, Callable[[], None]], None],
@@ -121,7 +122,7 @@ def crash_at(steps: int, written: int) -> Callable[[Step], None]:
     def on_step(step: Step) -> None:
         nonlocal left
         if left == 0:
-            raise Crash(min(written, step.size))
+            raise Crash(min(written, len(step.data)))
         left -= 1
 
     return on_step

@@ -163,9 +163,8 @@ class Caller:
         limit_s = attempts.limit(sent_at)
         if limit_s <= 0:
             text = "the deadline passed before the request was sent"
-            raise _AttemptError(
-                Failure("DEADLINE_EXCEEDED", text, address, sent=False, reason="DEADLINE")
-            )
+            late = Failure("DEADLINE_EXCEEDED", text, address, sent=False, reason="DEADLINE")
+            raise _AttemptError(attempts.last or late)
         try:
             result = await send(self._channel(address), limit_s)
         except grpc.RpcError as error:

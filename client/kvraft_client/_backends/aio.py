@@ -9,7 +9,7 @@ import grpc
 import grpc.aio
 
 from kvraft_client.config import CHANNEL_OPTIONS
-from kvraft_client.rpc import Method, Request, Response
+from kvraft_client.rpc import Method, Request, Response, transmittable
 
 Result = TypeVar("Result")
 
@@ -45,7 +45,7 @@ class Channel:
             call = self._channel.unary_unary(
                 method.path, method.request.SerializeToString, method.response.FromString
             )
-            return await call(request, timeout=timeout_s)
+            return await call(request, timeout=transmittable(timeout_s))
         except asyncio.CancelledError as error:
             raise self._end(error) from error
 
@@ -55,7 +55,7 @@ class Channel:
         multi = self._channel.stream_stream(
             method.path, method.request.SerializeToString, method.response.FromString
         )
-        call = multi(iter([request]), timeout=timeout_s)
+        call = multi(iter([request]), timeout=transmittable(timeout_s))
         try:
             async for response in call:
                 return response
@@ -70,7 +70,7 @@ class Channel:
         multi = self._channel.unary_stream(
             method.path, method.request.SerializeToString, method.response.FromString
         )
-        call = multi(request, timeout=timeout_s)
+        call = multi(request, timeout=transmittable(timeout_s))
         try:
             async for response in call:
                 yield response

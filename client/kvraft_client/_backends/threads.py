@@ -10,7 +10,7 @@ import grpc
 
 from kvraft_client.config import CHANNEL_OPTIONS
 from kvraft_client.errors import ClientClosed
-from kvraft_client.rpc import Method, Request, Response
+from kvraft_client.rpc import Method, Request, Response, transmittable
 
 Result = TypeVar("Result")
 
@@ -53,7 +53,7 @@ class Channel:
         call = self._channel.unary_unary(
             method.path, method.request.SerializeToString, method.response.FromString
         )
-        return call(request, timeout=timeout_s)
+        return call(request, timeout=transmittable(timeout_s))
 
     def _first(
         self, method: Method[Request, Response], request: Request, timeout_s: float
@@ -61,7 +61,7 @@ class Channel:
         multi = self._channel.stream_stream(
             method.path, method.request.SerializeToString, method.response.FromString
         )
-        call = multi(iter([request]), timeout=timeout_s)
+        call = multi(iter([request]), timeout=transmittable(timeout_s))
         try:
             for response in call:
                 return response
@@ -77,7 +77,7 @@ class Channel:
         multi = self._channel.unary_stream(
             method.path, method.request.SerializeToString, method.response.FromString
         )
-        call = multi(request, timeout=timeout_s)
+        call = multi(request, timeout=transmittable(timeout_s))
         try:
             yield from call
         finally:

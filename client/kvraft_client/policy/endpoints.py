@@ -92,6 +92,8 @@ class Endpoints:
         if term > self._term:
             self._term = term
             self.leader = None
+            for each in self._known.values():
+                each.asked_at = float("-inf")
 
     def leader_is(self, name: str | None, term: int) -> None:
         """Learn who leads from a node's status at that term; an older term teaches nothing."""

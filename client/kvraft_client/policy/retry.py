@@ -24,6 +24,9 @@ class RetrySettings:
     attempt_s: float = 1.5
     """How long one attempt of what may be repeated may take: a node without a quorum answers
     within 1.1 s, so one that is silent for longer is not worth waiting for."""
+    reserve_s: float = 0.1
+    """A mutation that was refused is not sent again with less time than this, or a tenth of its
+    timeout: a definite refusal is worth more than an answer that may come too late."""
     rounds_free: int = 16
     rounds_per_s: float = 10.0
     """Budget of waits a call: 16 and 10 for each second of its timeout. Full jitter alone would
@@ -73,6 +76,7 @@ class Attempts:
         """The failure to report: the store's own word rather than a connection's."""
         self._maybe_applied = False
         self._settings = settings
+        self._reserve_s = min(settings.reserve_s, timeout_s / 10)
         self._tried: list[str] = []
         self._waits = 0
         self._budget = settings.rounds_free + int(settings.rounds_per_s * timeout_s)
@@ -100,10 +104,11 @@ class Attempts:
         """Seconds that the attempt may take.
 
         A mutation gets all that is left: once it is out, giving up early only makes an UNKNOWN.
+        0: too little is left to send anything.
         """
         left = max(0.0, self.deadline - now)
         if self.effect is Effect.MUTATION:
-            return left
+            return 0.0 if self.last is not None and left < self._reserve_s else left
         return min(left, self._settings.attempt_s)
 
     def failed(
@@ -125,7 +130,8 @@ class Attempts:
             wait = 0.0
         else:
             wait = self._back_off(failure, random)
-        if self._waits > self._budget or now + wait >= self.deadline:
+        reserve_s = self._reserve_s if self.effect is Effect.MUTATION else 0.0
+        if self._waits > self._budget or now + wait + reserve_s >= self.deadline:
             return None
         return wait
 

@@ -1,12 +1,16 @@
 """A TCP server for proxies to talk to: echoes, and remembers what became of each connection."""
 
 import contextlib
+import itertools
 import socket
 import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
 
+from kvraft_chaos.proxies import ProxySpec
+
 TIMEOUT_S = 10.0
+numbers = itertools.count()
 
 
 class Upstream:
@@ -86,3 +90,15 @@ def ended(sock: socket.socket, within_s: float = 3.0) -> str:
     except ConnectionResetError:
         return "reset"
     return "closed"
+
+
+def echo(sock: socket.socket, data: bytes) -> bytes:
+    sock.sendall(data)
+    return read_exactly(sock, len(data))
+
+
+def proxied(proxies, upstream):
+    """A new proxy of the upstream: its name, and the address it listens on."""
+    name = f"p{next(numbers)}"
+    spec = ProxySpec(name, "127.0.0.1:0", upstream.address)
+    return name, proxies.populate([spec])[name]

@@ -1,6 +1,7 @@
 """Whom the client asks next, on a virtual clock."""
 
 import pytest
+
 from kvraft_client.policy.endpoints import Endpoints
 
 ALL = ["a:1", "b:1", "c:1"]
@@ -92,7 +93,7 @@ def test_an_endpoint_that_failed_is_passed_over_for_longer_each_time_up_to_a_bou
         pauses.append(step / 1_000)
         now += step / 1_000
 
-    assert [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0] == pauses
+    assert pauses == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
 
 
 def test_an_answer_ends_the_pause():

@@ -1,6 +1,7 @@
 """The state of a lease on a jumpable clock."""
 
 import pytest
+
 from kvraft_client.policy.lease_state import LeaseClock, LeaseState
 
 

@@ -1,6 +1,7 @@
 """The decisions of a call on a virtual clock: nothing here touches the network."""
 
 import pytest
+
 from kvraft_client.policy.endpoints import Endpoints
 from kvraft_client.policy.failure import Effect, Failure, Outcome
 from kvraft_client.policy.retry import Attempts, RetrySettings, may_retry
@@ -70,7 +71,7 @@ def test_an_untried_endpoint_is_tried_at_once_then_there_is_a_pause():
         waits.append(attempts.failed(no_quorum(asked[-1]), endpoints, 0.0, always(0.5)))
 
     assert {"a:1", "b:1", "c:1"} == set(asked[:3])
-    assert [0.0, 0.0, 0.01, 0.0] == waits
+    assert waits == [0.0, 0.0, 0.01, 0.0]
 
 
 def test_the_pause_doubles_has_full_jitter_and_a_bound():
@@ -80,7 +81,7 @@ def test_the_pause_doubles_has_full_jitter_and_a_bound():
     waits = [attempts.failed(failure(), endpoints, 0.0, always(1.0)) for _ in range(6)]
     none = attempts.failed(failure(), endpoints, 0.0, always(0.0))
 
-    assert [0.02, 0.04, 0.08, 0.16, 0.2, 0.2] == waits
+    assert waits == [0.02, 0.04, 0.08, 0.16, 0.2, 0.2]
     assert none == 0.0
 
 
@@ -90,6 +91,17 @@ def test_the_deadline_ends_a_call_without_a_pointless_pause():
 
     assert attempts.failed(failure(), endpoints, 0.98, always(1.0)) is None
     assert attempts.limit(2.0) == 0.0
+
+
+def test_a_refused_mutation_is_not_sent_again_when_too_little_time_is_left():
+    endpoints = Endpoints(["a:1", "b:1"])
+    attempts = Attempts(Effect.MUTATION, 0.0, 5.0, RetrySettings())
+
+    assert attempts.limit(4.95) == pytest.approx(0.05)  # the first one may try
+    assert attempts.failed(no_quorum(), endpoints, 4.85, always(0.0)) == 0.0
+    assert attempts.limit(4.89) == pytest.approx(0.11)
+    assert attempts.limit(4.91) == 0.0
+    assert attempts.failed(no_quorum(), endpoints, 4.91, always(0.0)) is None
 
 
 def test_the_budget_ends_a_call_even_if_every_pause_is_zero():

@@ -196,12 +196,11 @@ def test_a_hole_shows_at_the_next_header():
 def test_receiver_holds_at_most_one_message_a_lane_and_one_piece():
     receiver = LinkReceiver(SMALL)
     chance = random.Random(1)
-    counter = held = 0
-    for _ in range(300):
+    held = 0
+    for counter in range(300):
         lane = chance.choice((0, BULK))
         last = chance.random() < 0.3 or receiver._sizes[lane] + 16 > 84
         data = piece(counter, b"x" * 16, flags=lane | (LAST if last else 0))
-        counter += 1
         receiver.feed(data[:20])
         receiver.feed(data[20:])
         held = max(held, sum(len(p) for lane in receiver._parts for p in lane))

@@ -53,7 +53,8 @@ async def test_control_overtakes_bulk_and_pieces_show_life():
         assert a.transport.send("b", bulk, bulk=True)
         assert not a.transport.send("b", b"more", bulk=True), "the bound is 4 MiB"
         for _ in range(3):  # bulk is on its way
-            await b.saw.until(lambda n=b.saw.count("piece"): b.saw.count("piece") > n)
+            seen = b.saw.count("piece")
+            await b.saw.until(lambda seen=seen: b.saw.count("piece") > seen)
         assert a.transport.send("b", b"heartbeat", bulk=False)
         await b.saw.until(lambda: len(b.saw.messages) == 2)
         assert [m for _, m in b.saw.messages] == [b"heartbeat", bulk]
@@ -321,3 +322,21 @@ async def test_impossible_settings_are_refused():
     assert not unstarted.send("b", b"x", bulk=False)
     assert set(unstarted.counters.values()) == {0}
     assert str(Address("::1", 5)) == "[::1]:5"
+
+
+async def test_running_out_of_descriptors_pauses_accepting_and_says_so():
+    async with pair() as (a, b):
+        acceptor = b.transport._acceptor
+        listener = acceptor._sockets[0]
+
+        class Exhausted:
+            def accept(self):
+                raise OSError(24, "Too many open files")
+
+            def fileno(self):
+                return listener.fileno()
+
+        acceptor._accept(Exhausted())
+        assert b.saw.lines[-1] == "cannot accept peers: Too many open files"
+        a.transport.reset("b", "dial again")
+        await b.saw.until(lambda: b.saw.count("in up", "a") == 2)

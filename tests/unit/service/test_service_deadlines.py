@@ -53,19 +53,21 @@ async def test_the_deadline_of_the_wire_reaches_the_node(wire: Wire) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("timeout", [1.001, 9.991, 10.001, 20.0])
-async def test_a_timeout_that_grpc_rounds_up_is_still_kept(wire: Wire, timeout) -> None:
+@pytest.mark.parametrize("given", [1.001, 9.991, 10.001, 20.0])
+async def test_a_timeout_that_grpc_rounds_up_is_still_kept(wire: Wire, given) -> None:
     """It travels in steps of 10 ms above 1 s, and of 100 ms above 10 s."""
     begun = wire.node.now()
-    await wire.kv.Put(PUT, timeout=timeout)
+    await wire.kv.Put(PUT, timeout=given)
     took = wire.node.now() - begun
-    assert wire.node.submitted[0][1] - begun <= timeout - 0.05 + took
+    assert wire.node.submitted[0][1] - begun <= given - 0.05 + took
 
 
 @pytest.mark.asyncio
 async def test_a_call_past_its_deadline_reaches_no_node(wire: Wire, monkeypatch) -> None:
     # The client gives up at its deadline, so the server's view of one is made to have passed.
-    monkeypatch.setattr("kvraft.service.calls.answer_by", lambda now, _, lim: answer_by(now, 0, lim))
+    monkeypatch.setattr(
+        "kvraft.service.calls.answer_by", lambda now, _, lim: answer_by(now, 0, lim)
+    )
     failed = await failing(wire.kv.Put(PUT))
     assert (failed.code, failed.info.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE")
     assert failed.metadata["outcome"] == "NOT_APPLIED"

@@ -1,9 +1,9 @@
 """Every row of the table of errors, as a client sees it."""
 
 import pytest
+from grpc import StatusCode
 from service_wire import Wire, failing
 
-from grpc import StatusCode
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.results import Refused
 from kvraft.replica.outcomes import Answer, Denied

@@ -1,9 +1,9 @@
 """KVService over the wire: what is translated, and what is refused before it reaches the node."""
 
 import pytest
+from grpc import StatusCode
 from service_wire import Wire, failing
 
-from grpc import StatusCode
 from kvraft.core.commands import CompareAndSet, Delete, DeleteRange, Expect, Put
 from kvraft.v1 import kv_pb2
 

@@ -2,6 +2,7 @@
 
 It is no cluster: several nodes may share one `FakeStore`, and nobody replicates anything.
 """
+# ruff: noqa: N802 - gRPC gives the methods of a servicer their names
 
 import threading
 from collections import defaultdict

@@ -73,7 +73,10 @@ def test_an_unknown_command_names_the_version_it_needs(offset, byte, needed):
 
 @pytest.mark.parametrize(
     ("offset", "byte", "needed"),
-    [(0, 3, "entry version 3 .* needs entry version 3"), (1, 2, "flags 0x02 needs entry version 2")],
+    [
+        (0, 3, "entry version 3 .* needs entry version 3"),
+        (1, 2, "flags 0x02 needs entry version 2"),
+    ],
 )
 def test_an_unknown_entry_names_the_version_it_needs(offset, byte, needed):
     with pytest.raises(UnknownCommandError, match=needed):
@@ -153,6 +156,12 @@ def test_a_command_that_does_not_fit_is_refused(command, name):
 def test_a_malformed_result_is_refused(raw, words):
     with pytest.raises(CodecError, match=words):
         decode_result(raw)
+
+
+@pytest.mark.parametrize("encode", [encode_command, encode_result])
+def test_a_value_of_no_known_type_is_a_bug_and_raises(encode):
+    with pytest.raises(AssertionError):
+        encode("put")
 
 
 def test_a_result_that_does_not_fit_is_refused():

@@ -55,10 +55,26 @@ class Oracle:
         self.index = index
         self.now_ms = max(self.now_ms, entry.stamp_ms or 0)
         self.expire()
-        return [getattr(self, type(c).__name__)(c) for c in entry.commands]
+        do = {
+            Put: self.put,
+            CompareAndSet: self.compare_and_set,
+            Delete: self.delete,
+            DeleteRange: self.delete_range,
+            LeaseGrant: self.grant,
+            LeaseKeepAlive: self.keep_alive,
+            LeaseRevoke: self.revoke,
+            Bootstrap: self.bootstrap,
+            MemberDisk: self.member_disk,
+            HashMarker: self.marker,
+        }
+        return [do[type(command)](command) for command in entry.commands]
 
     def expire(self):
-        due = [(l.deadline_ms, i) for i, l in self.leases.items() if l.deadline_ms <= self.now_ms]
+        due = [
+            (lease.deadline_ms, i)
+            for i, lease in self.leases.items()
+            if lease.deadline_ms <= self.now_ms
+        ]
         touched = 0
         for _, lease_id in sorted(due)[: self.limits.expiries_per_entry]:
             count = len(self.keys_of(lease_id))
@@ -79,7 +95,9 @@ class Oracle:
         return len(keys)
 
     def forget_orphans(self):
-        for lease_id in [i for i, l in self.leases.items() if l.implicit and not self.keys_of(i)]:
+        for lease_id in [
+            i for i, lease in self.leases.items() if lease.implicit and not self.keys_of(i)
+        ]:
             del self.leases[lease_id]
 
     def choose_id(self):
@@ -109,7 +127,7 @@ class Oracle:
         if command.ttl_ms is not None:
             if self.ttl_is_wrong(command.ttl_ms):
                 return "TTL_OUT_OF_RANGE"
-            others = [i for i, l in self.leases.items() if l.implicit and i != held]
+            others = [i for i, lease in self.leases.items() if lease.implicit and i != held]
             if len(others) >= self.limits.ttl_leases:
                 return "TOO_MANY_LEASES"
             self.entries.pop(command.key, None)
@@ -124,14 +142,14 @@ class Oracle:
         self.forget_orphans()
         return entry
 
-    def Put(self, command: Put):
+    def put(self, command: Put):
         old = self.entries.get(command.key)
         entry = self.write(command)
         if isinstance(entry, str):
             return entry
         return PutResult(entry, old if command.return_previous else None)
 
-    def CompareAndSet(self, command: CompareAndSet):
+    def compare_and_set(self, command: CompareAndSet):
         old, expect = self.entries.get(command.key), command.expect
         wanted = {
             name: getattr(expect, name)
@@ -147,7 +165,7 @@ class Oracle:
         entry = self.write(command)
         return entry if isinstance(entry, str) else CasResult(True, entry)
 
-    def Delete(self, command: Delete):
+    def delete(self, command: Delete):
         old = self.entries.pop(command.key, None)
         if old is None:
             return DeleteResult(0)
@@ -155,9 +173,11 @@ class Oracle:
         self.revision += 1
         return DeleteResult(1, old if command.return_previous else None)
 
-    def DeleteRange(self, command: DeleteRange):
+    def delete_range(self, command: DeleteRange):
         hit = [
-            k for k in self.entries if command.start <= k and (command.end is None or k < command.end)
+            k
+            for k in self.entries
+            if command.start <= k and (command.end is None or k < command.end)
         ]
         if len(hit) > self.limits.touched_entries:
             return "TOO_MANY_ENTRIES"
@@ -167,7 +187,7 @@ class Oracle:
         self.revision += bool(hit)
         return DeleteResult(len(hit))
 
-    def LeaseGrant(self, command: LeaseGrant):
+    def grant(self, command: LeaseGrant):
         if self.ttl_is_wrong(command.ttl_ms):
             return "TTL_OUT_OF_RANGE"
         if command.lease_id in self.leases:
@@ -179,32 +199,32 @@ class Oracle:
         self.revision += 1
         return LeaseResult(lease_id, command.ttl_ms, command.ttl_ms)
 
-    def LeaseKeepAlive(self, command: LeaseKeepAlive):
+    def keep_alive(self, command: LeaseKeepAlive):
         lease = self.leases.get(command.lease_id)
         if lease is None:
             return "LEASE_NOT_FOUND"
         lease.deadline_ms = self.now_ms + lease.ttl_ms
         return LeaseResult(command.lease_id, lease.ttl_ms, lease.ttl_ms)
 
-    def LeaseRevoke(self, command: LeaseRevoke):
+    def revoke(self, command: LeaseRevoke):
         if command.lease_id not in self.leases:
             return "LEASE_NOT_FOUND"
         return RevokeResult(command.lease_id, self.end(command.lease_id))
 
-    def Bootstrap(self, command: Bootstrap):
+    def bootstrap(self, command: Bootstrap):
         if not self.cluster_id:
             self.cluster_id, self.limits = command.cluster_id, command.limits
             self.disks = {member.name: member.disk_id for member in command.members}
         return MemberResult(self.cluster_id, "", 0)
 
-    def MemberDisk(self, command: MemberDisk):
+    def member_disk(self, command: MemberDisk):
         name, disk_id = command.member.name, command.member.disk_id
         if name not in self.disks:
             return "MEMBER_UNKNOWN"
         self.disks[name] = disk_id
         return MemberResult(self.cluster_id, name, disk_id)
 
-    def HashMarker(self, command: HashMarker):
+    def marker(self, command: HashMarker):
         return MarkerResult(self.index, command.nonce)
 
     def describe(self, lease_id):

@@ -1,0 +1,41 @@
+"""Short ways to make and move machines in the unit tests of the core."""
+
+from kvraft.core.commands import Bootstrap, Entry, Member
+from kvraft.core.limits import ApplyLimits
+from kvraft.core.machine import StateMachine
+from kvraft.core.snapshot import StateLoader, state_hash
+
+MEMBERS = (Member("n1", 11), Member("n2", 12), Member("n3", 13))
+
+
+def bootstrapped(**limits):
+    machine = StateMachine()
+    apply(machine, Bootstrap(7, MEMBERS, ApplyLimits(**limits)))
+    return machine
+
+
+def apply(machine, *commands, at=None):
+    """Apply one entry at a cluster time; one result is returned bare."""
+    results = machine.apply(machine.index + 1, Entry(at, commands))
+    return results[0] if len(results) == 1 else results
+
+
+def encoding(machine):
+    frozen = machine.freeze()
+    whole = b"".join(frozen.blocks())
+    frozen.release()
+    return whole
+
+
+def digest(machine):
+    frozen = machine.freeze()
+    *_, value = state_hash(frozen)
+    frozen.release()
+    return value
+
+
+def loaded(whole, piece=1 << 16):
+    loader = StateLoader()
+    for start in range(0, len(whole), piece):
+        loader.feed(whole[start : start + piece])
+    return loader.finish()

@@ -1,0 +1,87 @@
+"""Scripted schedules: each gives its findings, none with every guard on, a named one without one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from kvraft.consensus import wire
+from kvraft.consensus.messages import Message
+from kvraft.consensus.switches import Switches
+from kvraft_chaos.simulation.process import Settings
+from kvraft_chaos.simulation.world import World
+
+Findings = set[str]
+Play = Callable[[World], Findings]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One script, and which finding each guard keeps away."""
+
+    name: str
+    play: Play
+    rows: str
+    """Of the gap table in the research, or the rule of the review, that it covers."""
+    size: int = 3
+    settings: Settings = field(default_factory=Settings)
+    guards: Mapping[str, str] = field(default_factory=dict)
+    """Switches (joined by +) that are off together: the finding that must then show."""
+    seeds: tuple[int, ...] = (0,)
+
+    def run(self, off: str = "", seed: int = 0) -> Findings:
+        """Play it with the guards in `off` switched off."""
+        switches = replace(Switches(), **dict.fromkeys(off.split("+"), False)) if off else None
+        settings = replace(self.settings, switches=switches or Switches())
+        with World(self.size, seed, settings) as world:
+            found = self.play(world)
+            return found | set(world.violations)
+
+
+SCHEDULES: dict[str, Schedule] = {}
+
+
+def schedule(rows: str, **options) -> Callable[[Play], Play]:
+    """Register a script."""
+
+    def register(play: Play) -> Play:
+        assert play.__name__ not in SCHEDULES
+        SCHEDULES[play.__name__] = Schedule(play.__name__, play, rows, **options)
+        return play
+
+    return register
+
+
+def findings(**bad: object) -> Findings:
+    """The names of the facts that are so and should not be."""
+    return {name.replace("_", "-") for name, fact in bad.items() if fact}
+
+
+def decoded(messages: list[bytes], kind: type[Message]) -> list[Message]:
+    """The messages of one kind."""
+    return [m for m in map(wire.decode, messages) if isinstance(m, kind)]
+
+
+def arrivals(world: World, source: str, target: str) -> list[bytes]:
+    """A list that fills with what arrives on a link from now on."""
+    seen: list[bytes] = []
+
+    def tap(a: str, b: str, message: bytes) -> None:
+        if (a, b) == (source, target):
+            seen.append(message)
+
+    world.network.streams.taps.append(tap)
+    return seen
+
+
+def inject(world: World, source: str, target: str, message: bytes) -> None:
+    """Let a message arrive (again), whatever the network thinks of it."""
+    node = world[target]
+    node.post(lambda: node.engine().on_message(source, message))
+
+
+def lose_unsynced(world: World, *names: str) -> None:
+    """Power loss in which nothing that was not fsynced survives."""
+    for name in names:
+        node = world[name]
+        node.speed.hangs = True  # what is in flight must not be written half
+        node.crash(power=True)
+        node.speed.hangs = False

@@ -1,0 +1,30 @@
+"""Every scripted schedule holds with all guards on, and shows its finding without the guard."""
+
+import pytest
+from simulation import schedules_elections, schedules_links, schedules_log, schedules_rejoin
+from simulation.schedule import SCHEDULES
+
+MODULES = (schedules_elections, schedules_links, schedules_log, schedules_rejoin)
+
+HOLDS = [(name, seed) for name, each in SCHEDULES.items() for seed in each.seeds]
+GUARDS = [
+    (name, off) for name, each in SCHEDULES.items() for off, finding in each.guards.items() if finding
+]
+
+
+@pytest.mark.parametrize(("name", "seed"), HOLDS)
+def test_holds(name, seed):
+    assert SCHEDULES[name].run(seed=seed) == set()
+
+
+@pytest.mark.parametrize(("name", "off"), GUARDS)
+def test_guard_matters(name, off):
+    each = SCHEDULES[name]
+    assert each.guards[off] in each.run(off)
+
+
+def test_median_failover_is_within_the_target():
+    """RULES I7: at most 0.3 s in the median, 1.0 s at worst, until a leader may propose."""
+    middle, worst = schedules_elections.failover_times(range(100, 120))
+    assert middle <= 0.3
+    assert worst <= 1.0

@@ -1,0 +1,150 @@
+"""Frozen states: constant while the machine goes on, cut into blocks, freed in slices."""
+
+from hashlib import blake2b
+
+import pytest
+from core_states import apply, bootstrapped, encoding, loaded
+
+from kvraft.core.commands import Delete, DeleteRange, LeaseGrant, LeaseKeepAlive, LeaseRevoke, Put
+from kvraft.core.limits import SNAPSHOT_BLOCK_BYTES, TABLE_CHUNK_RECORDS
+from kvraft.core.snapshot import state_hash
+from kvraft.core.table import Table
+
+
+@pytest.fixture
+def _one_record_a_chunk(monkeypatch):
+    monkeypatch.setattr("kvraft.core.table.TABLE_CHUNK_RECORDS", 1)
+
+
+def filled():
+    machine = bootstrapped()
+    apply(machine, LeaseGrant(5_000, lease_id=5), LeaseGrant(6_000, lease_id=6), at=0)
+    apply(machine, *(Put(b"k%d" % number, b"v", lease_id=5) for number in range(6)))
+    return machine
+
+
+def test_a_frozen_state_tells_where_it_stands():
+    machine = filled()
+    frozen = machine.freeze()
+    assert (frozen.index, frozen.revision) == (machine.index, machine.revision)
+    assert frozen.state_bytes == machine.state_bytes == 18
+
+
+@pytest.mark.usefixtures("_one_record_a_chunk")
+@pytest.mark.parametrize("read_before", range(13))
+def test_a_frozen_state_is_constant_whatever_comes_between_two_blocks(read_before):
+    machine = filled()
+    whole = encoding(machine)
+    frozen = machine.freeze()
+    blocks = frozen.blocks()
+    read = b"".join(next(blocks) for _ in range(read_before))
+    apply(machine, Put(b"k1", b"changed"), Delete(b"k2"), Put(b"k11", b"new"), Put(b"a", b"new"))
+    apply(machine, Delete(b"k4"), Put(b"k4", b"again"), Delete(b"k4"), Delete(b"k11"))
+    apply(machine, LeaseKeepAlive(6), LeaseGrant(1_000, lease_id=1), at=100)
+    apply(machine, DeleteRange(b"", None), LeaseRevoke(5), Put(b"k2", b"back"))
+    assert read + b"".join(blocks) == whole
+    assert b"".join(frozen.blocks()) == whole
+    assert encoding(machine) != whole
+
+
+def test_a_key_deleted_and_written_again_comes_once():
+    machine = filled()
+    whole = encoding(machine)
+    frozen = machine.freeze()
+    apply(machine, Delete(b"k3"), Put(b"k3", b"again"))
+    assert b"".join(frozen.blocks()) == whole
+
+
+def test_views_of_different_moments_live_side_by_side():
+    machine = filled()
+    moments = []
+    for number in range(4):
+        moments.append((machine.freeze(), encoding(machine)))
+        apply(machine, Put(b"k1", b"%d" % number), Delete(b"k%d" % (number + 2)))
+    for frozen, whole in reversed(moments):
+        assert b"".join(frozen.blocks()) == whole
+    moments[1][0].release()
+    assert b"".join(moments[0][0].blocks()) == moments[0][1]
+    assert b"".join(moments[2][0].blocks()) == moments[2][1]
+
+
+def test_equal_content_is_equal_bytes_however_it_came_about():
+    machine = bootstrapped()
+    apply(machine, *(Put(b"%d" % number, b"v") for number in (3, 1, 2)))
+    frozen = machine.freeze()
+    again = loaded(encoding(machine))
+    for each in (machine, again):
+        apply(each, Delete(b"2"), Put(b"0", b"v"))
+    frozen.release()
+    assert encoding(again) == encoding(machine)
+
+
+def test_blocks_are_small_even_where_a_value_is_large():
+    machine = bootstrapped()
+    apply(machine, Put(b"large", bytes(3 * SNAPSHOT_BLOCK_BYTES)), Put(b"small", b"v"))
+    apply(machine, *(Put(b"m%d" % number, bytes(1_000)) for number in range(100)))
+    frozen = machine.freeze()
+    sizes = [len(block) for block in frozen.blocks()]
+    assert max(sizes) == SNAPSHOT_BLOCK_BYTES
+    assert sum(sizes) == len(encoding(machine))
+
+
+def test_keys_written_since_are_skipped_in_bounded_slices():
+    """A long run of new keys must not stall the reader: it gets empty blocks meanwhile."""
+    machine = bootstrapped()
+    apply(machine, Put(b"z", b"v"))
+    whole = encoding(machine)
+    frozen = machine.freeze()
+    apply(machine, *(Put(b"%06d" % number, b"") for number in range(3 * TABLE_CHUNK_RECORDS)))
+    blocks = list(frozen.blocks())
+    assert blocks.count(b"") >= 3
+    assert b"".join(blocks) == whole
+
+
+def test_what_a_view_remembered_is_freed_in_slices():
+    table = Table()
+    for key in range(10):
+        table.put(key, "old")
+    first, second = table.freeze(), table.freeze()
+    for key in range(10):
+        table.put(key, "new")
+    table.release(first)
+    table.release(second)
+    left = []
+    while table._discarded:
+        left.append(sum(map(len, table._discarded)))
+        table.discard(4)
+    assert left == [20, 16, 12, 8, 4]
+    table.discard(4)
+
+
+def test_apply_frees_what_views_remembered():
+    machine = filled()
+    frozen = machine.freeze()
+    apply(machine, DeleteRange(b"", None), LeaseRevoke(5))
+    frozen.release()
+    assert machine._keyspace._discarded
+    apply(machine)
+    assert not machine._keyspace._discarded
+    assert not machine._leases.table._discarded
+
+
+def test_a_view_costs_nothing_where_nothing_changes():
+    machine = filled()
+    frozen = machine.freeze()
+    apply(machine, Put(b"k1", b"2"), Put(b"k1", b"3"))
+    assert len(frozen._keys._before) == 1
+    frozen.release()
+    apply(machine, Put(b"k2", b"2"))
+    assert not machine._keyspace._views
+
+
+def test_the_hash_is_taken_block_by_block():
+    machine = filled()
+    frozen = machine.freeze()
+    *steps, digest = state_hash(frozen)
+    assert steps == [None] * len(list(frozen.blocks()))
+    assert digest == blake2b(encoding(machine), digest_size=32).hexdigest()
+    apply(machine)
+    *_, later = state_hash(machine.freeze())
+    assert later != digest, "another index is another state"

@@ -1,0 +1,256 @@
+"""The writer's threads: group commit, one batch in flight, fail-stop."""
+
+import queue
+import threading
+
+import pytest
+
+from kvraft.storage.disk import OsDisk
+from kvraft.storage.errors import DiskFailed, StorageError
+from kvraft.storage.wal import WriteAheadLog
+from kvraft.storage.writer import LogWriter
+
+LIMIT_S = 10
+
+
+class Loop:
+    """Stands for the event loop: what the threads call runs here, when the test says so."""
+
+    def __init__(self):
+        self.calls = queue.Queue()
+        self.closed = False
+
+    def call_soon_threadsafe(self, callback, *arguments):
+        if self.closed:
+            raise RuntimeError("Event loop is closed")
+        self.calls.put((callback, arguments))
+
+    def run_one(self):
+        callback, arguments = self.calls.get(timeout=LIMIT_S)
+        callback(*arguments)
+
+
+class GatedDisk(OsDisk):
+    """Each fsync of a file waits at a gate."""
+
+    def __init__(self):
+        self.arrived = threading.Semaphore(0)
+        self.gate = threading.Semaphore(0)
+        self.failure = None
+
+    def create(self, path):
+        disk, file = self, super().create(path)
+        file.honest_sync = file.sync
+
+        def sync():
+            disk.arrived.release()
+            assert disk.gate.acquire(timeout=LIMIT_S)
+            if disk.failure:
+                raise disk.failure
+            file.honest_sync()
+
+        file.sync = sync
+        return file
+
+
+class Node:
+    def __init__(self, path, disk):
+        self.disk, self.loop = disk, Loop()
+        self.wal = WriteAheadLog.open(disk, path)
+        self.durable, self.errors = [], []
+        self.writer = LogWriter(
+            self.wal, self.loop.call_soon_threadsafe, self.durable.append, self.errors.append
+        )
+
+    def append(self, count=1):
+        for _ in range(count):
+            self.wal.append(7, 1, b"x")
+            self.writer.kick()
+
+
+@pytest.fixture
+def node(tmp_path):
+    node = Node(str(tmp_path / "wal"), OsDisk())
+    yield node
+    node.writer.close()
+    node.wal.close()
+
+
+@pytest.fixture
+def gated(tmp_path):
+    node = Node(str(tmp_path / "wal"), GatedDisk())
+    yield node
+    node.disk.gate.release(100)
+    node.writer.close()
+
+
+def test_a_kick_writes_and_reports(node):
+    node.append()
+    assert node.durable == []  # not before the disk has it
+
+    node.loop.run_one()
+
+    assert node.durable == [2] == [node.wal.durable]
+    assert node.writer.batches == 1
+    assert node.writer.fsyncs == 2
+    assert node.writer.bytes == node.wal.bytes_written > 0
+    assert node.writer.slowest_ms > 0
+    assert node.writer.busy_ms() == 0
+
+
+def test_a_kick_with_nothing_to_write_does_nothing(node):
+    node.writer.kick()
+
+    assert node.writer.busy_ms() == 0
+    assert node.loop.calls.empty()
+
+
+def test_what_arrives_during_an_fsync_is_one_batch(gated):
+    gated.append()
+    assert gated.disk.arrived.acquire(timeout=LIMIT_S)
+    gated.append(50)
+    assert gated.writer.busy_ms() > 0
+    gated.disk.gate.release()
+    gated.loop.run_one()
+    assert gated.durable == [2]
+
+    gated.disk.gate.release()
+    gated.loop.run_one()
+
+    assert gated.durable == [2, 52]
+    assert gated.writer.batches == 2
+    assert gated.writer.fsyncs == 3  # two of the first batch, with its new segment; one of 50
+
+
+def test_the_next_batch_is_on_its_way_before_the_last_is_reported(gated):
+    busy = []
+    gated.writer._on_durable = lambda _: busy.append(gated.writer.busy_ms() > 0)
+    gated.append()
+    assert gated.disk.arrived.acquire(timeout=LIMIT_S)
+    gated.append()
+    gated.disk.gate.release(2)
+
+    gated.loop.run_one()
+
+    assert busy == [True]
+
+
+def test_a_failed_fsync_is_reported_once_and_nothing_follows(gated):
+    gated.disk.failure = DiskFailed("the log", "fdatasync", "Input/output error")
+    gated.append()
+    gated.disk.gate.release()
+    gated.loop.run_one()
+    assert gated.errors == [gated.disk.failure]
+    size = gated.wal.bytes_written
+
+    gated.append(3)
+    gated.writer.submit(lambda: None, gated.durable.append)
+    gated.writer.close()
+
+    assert gated.loop.calls.empty()
+    assert gated.errors == [gated.disk.failure]
+    assert gated.durable == []
+    assert gated.wal.bytes_written == size
+
+
+def test_a_bug_in_the_thread_is_a_storage_error_too(node, monkeypatch):
+    monkeypatch.setattr(node.wal, "write", lambda _batch: 1 // 0)
+    node.append()
+
+    node.loop.run_one()
+
+    [error] = node.errors
+    assert isinstance(error, StorageError)
+    assert "ZeroDivisionError" in str(error)
+
+
+def test_tasks_run_beside_the_log_and_in_order(gated):
+    """A snapshot's work neither waits for the log's fsync nor delays it."""
+    gated.append()
+    assert gated.disk.arrived.acquire(timeout=LIMIT_S)
+    done, names = [], []
+    for number in range(3):
+        gated.writer.submit(
+            lambda number=number: (names.append(threading.current_thread().name), number)[1],
+            done.append,
+        )
+
+    for _ in range(3):
+        gated.loop.run_one()
+
+    assert done == [0, 1, 2]
+    assert set(names) == {"kvraft-snapshot"}
+    assert gated.durable == []
+
+
+def test_a_failing_task_stops_the_node(node):
+    def fail():
+        raise DiskFailed("CURRENT", "rename", "Input/output error")
+
+    done = []
+    node.writer.submit(fail, done.append)
+    node.writer.submit(fail, done.append)
+    node.loop.run_one()
+    node.loop.run_one()
+
+    assert len(node.errors) == 1
+    assert done == []
+
+
+def test_an_idle_log_is_marked(node):
+    marked = threading.Event()
+    honest = node.wal.mark
+
+    def mark():
+        honest()
+        marked.set()
+
+    node.wal.mark = mark
+    node.append()
+    node.loop.run_one()
+    written = node.wal.bytes_written
+
+    assert marked.wait(LIMIT_S)
+    while node.wal.bytes_written == written:
+        marked.clear()
+        assert marked.wait(LIMIT_S)
+    assert node.wal.bytes_written == written + 26
+
+
+def test_a_mark_that_fails_stops_the_node(node, monkeypatch):
+    failure = DiskFailed("the log", "write", "Input/output error")
+
+    def fail():
+        raise failure
+
+    monkeypatch.setattr(node.wal, "mark", fail)
+    node.append()
+
+    while not node.errors:
+        node.loop.run_one()
+
+    assert node.errors == [failure]
+
+
+def test_close_waits_for_the_batch_in_flight_and_calls_nothing_back(gated):
+    gated.append()
+    gated.writer.submit(lambda: 1, gated.durable.append)
+    assert gated.disk.arrived.acquire(timeout=LIMIT_S)
+    gated.disk.gate.release()
+
+    gated.writer.close()
+    while not gated.loop.calls.empty():
+        gated.loop.run_one()
+
+    assert gated.wal.durable == 2
+    assert gated.durable == gated.errors == []
+    assert not any(thread.is_alive() for thread in gated.writer._threads)
+
+
+def test_a_loop_that_is_gone_is_no_error(node):
+    node.loop.closed = True
+    node.append()
+    node.writer.close()
+
+    assert node.wal.durable == 2
+    assert node.durable == node.errors == []
