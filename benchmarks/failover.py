@@ -21,6 +21,8 @@ SILENCES = 5
 SETTLE_S = 1.0
 """Writes go on this long between two failures, so that everybody is caught up."""
 GIVE_UP_S = 15.0
+CALL_S = 1.0
+"""A caller's patience: a write into a leader that fell silent is UNKNOWN after it."""
 
 
 class Load:
@@ -38,7 +40,7 @@ class Load:
             number += 1
             sent = time.monotonic()
             try:
-                await self._client.put(f"load/{caller}", str(number).encode(), timeout=5.0)
+                await self._client.put(f"load/{caller}", str(number).encode(), timeout=CALL_S)
             except KvraftError:
                 self.errors += 1
             else:

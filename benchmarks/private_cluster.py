@@ -11,7 +11,7 @@ from pathlib import Path
 from kvraft.cli import local_cluster
 from kvraft.cli.local_cluster import LocalCluster, LocalNode
 from kvraft.config import PORT_STEP
-from kvraft_client import Client, KvraftError
+from kvraft_client import Client
 
 READY_S = 60.0
 """Longest wait for a cluster to answer: two million keys are loaded in some seconds."""
@@ -45,20 +45,9 @@ def private_cluster(nodes: int = 3) -> Iterator[LocalCluster]:
 
 
 def start(cluster: LocalCluster, *, restore: Path | None = None) -> None:
-    """Start what is not running and wait until a linearizable read is answered."""
+    """Start what is not running and wait until every node counts and the cluster answers."""
     extra = ["--restore", str(restore)] if restore else []
-    started = local_cluster.start(cluster, extra)
-    local_cluster.wait_for(cluster, started, lambda: answers(cluster), timeout_s=READY_S)
-
-
-def answers(cluster: LocalCluster) -> bool:
-    """Whether the cluster answers a linearizable read."""
-    try:
-        with Client(cluster.endpoints, timeout=1.0) as client:
-            client.get("ready")
-    except KvraftError:
-        return False
-    return True
+    local_cluster.wait_until_ready(cluster, local_cluster.start(cluster, extra), READY_S)
 
 
 def leader(cluster: LocalCluster, timeout_s: float = 10.0) -> LocalNode:

@@ -1,5 +1,6 @@
 """What all scenarios share: a Toxiproxy server, a cluster behind it, and lines for people."""
 
+import contextlib
 import os
 import sys
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kvraft_chaos.cluster import ChaosCluster
+from kvraft_chaos.proxies import ToxiproxyError
 from kvraft_chaos.toxiproxy.find import found_server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,7 +31,11 @@ def progress(capsys):
 @pytest.fixture(scope="session")
 def proxies():
     """$TOXIPROXY_URL, the real server where it is found, else the embedded one."""
-    with found_server(os.environ, ROOT / ".tools") as server:
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(found_server(os.environ, ROOT / ".tools"))
+        except ToxiproxyError as error:
+            pytest.exit(str(error), returncode=1)
         yield server
 
 

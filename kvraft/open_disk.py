@@ -118,6 +118,9 @@ def _closed_on_failure(directory: DataDirectory) -> Iterator[None]:
 def _open_contents(disk: OsDisk, directory: DataDirectory) -> OpenDisk:
     snapshots = SnapshotStore.open(disk, directory.snapshot_path)
     wal = WriteAheadLog.open(disk, directory.wal_path, disk_id=directory.identity.disk_id)
+    if directory.identity.cluster_id and not wal.sequence:
+        # A member has voted and acknowledged; without its log it would have forgotten both.
+        raise DamagedFile(directory.wal_path, 0, "the log of a member of a cluster is gone")
     return OpenDisk(disk, directory, wal, snapshots)
 
 

@@ -19,7 +19,7 @@ from kvraft.consensus.switches import Switches
 from kvraft.consensus.timing import Flow, Timing
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """The engine called `fatal`."""
 
 
@@ -172,7 +172,7 @@ class Node:
         with self.world.running(self):
             try:
                 return action(*args)
-            except Stopped:
+            except StoppedError:
                 self.world.crash(self.name)
 
     def tick(self):
@@ -214,12 +214,18 @@ class Node:
 
     def fatal(self, reason):
         self.fatals.append(reason)
-        raise Stopped(reason)
+        raise StoppedError(reason)
 
     # disk door
     @property
     def current(self):
         return self.directory.current
+
+    def pin(self):
+        return self.directory.current
+
+    def unpin(self, snapshot):
+        pass
 
     def kick(self):
         if not self.syncing and not self.disk_hangs:
@@ -266,7 +272,7 @@ class Node:
             def step(self):
                 self.steps -= 1
                 if not self.steps:
-                    self.applied, self.members = eval(data)  # noqa: S307 (our own repr)
+                    self.applied, self.members = eval(data)  # our own repr
                 return not self.steps
 
         del node
@@ -318,7 +324,7 @@ class Node:
 
     @property
     def leads(self):
-        return self.alive and self.engine._leading
+        return self.alive and self.engine._node.leading
 
     def snapshot(self):
         def take():
@@ -495,8 +501,12 @@ class World:
         if leader.name != name:
             answers = []
             self.until(
-                lambda: leader.status.peers[sorted(set(self.nodes) - {leader.name}).index(name)]
-                .match_index == leader.status.last_index
+                lambda: (
+                    leader.status.peers[
+                        sorted(set(self.nodes) - {leader.name}).index(name)
+                    ].match_index
+                    == leader.status.last_index
+                )
             )
             leader.call(leader.engine.transfer_leadership, name, answers.append)
             self.until(lambda: answers)
@@ -540,10 +550,18 @@ class _Running:
         _Running.current = self.before
 
 
+def _now():
+    return _Running.current.now()
+
+
+def _random():
+    return _Running.current.random()
+
+
 def patch_syncobj(monkeypatch):
     """Give SyncObj the clock and the chance of the node that runs."""
-    monkeypatch.setattr(library, "monotonicTime", lambda: _Running.current.now())
-    chance = SimpleNamespace(random=lambda: _Running.current.random())
+    monkeypatch.setattr(library, "monotonicTime", _now)
+    chance = SimpleNamespace(random=_random)
     monkeypatch.setattr(library, "random", chance)
 
 

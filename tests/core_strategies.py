@@ -84,41 +84,111 @@ any_result = st.one_of(
 
 # -- commands that meet: seven keys, a few lease ids, revisions that occur
 
-keys = st.sampled_from([b"a", b"b", b"ba", b"bb", b"c", b"ca", b"d"])
-lease_ids = st.integers(1, 9)
-ttls_ms = st.sampled_from([999, 1_000, 1_500, 3_000, 5_000, 5_001])
-values = st.sampled_from([b"", b"x", b"yy", b"zzz"])
+KEYS = [b"a", b"b", b"ba", b"bb", b"c", b"ca", b"d"]
+VALUES = [b"", b"x", b"yy", b"zzz"]
+LEASE_IDS = [1, 2, 3, 4]
+TTLS_MS = [1_000, 1_000, 1_500, 3_000, 5_000, 5_000, 999, 5_001]
+
+
+def pick(options):
+    return st.sampled_from(options)
+
+
+attachments = st.one_of(
+    st.just({}),
+    st.builds(lambda lease_id: {"lease_id": lease_id}, pick(LEASE_IDS)),
+    st.builds(lambda lease_id: {"lease_id": lease_id}, pick(LEASE_IDS)),
+    st.builds(lambda ttl_ms: {"ttl_ms": ttl_ms}, pick(TTLS_MS)),
+    st.just({"keep_lease": True}),
+    st.builds(lambda lease_id: {"lease_id": lease_id, "keep_lease": True}, pick(LEASE_IDS)),
+)
 revisions = st.integers(1, 30)
-few_members = st.builds(Member, st.sampled_from(["n1", "n2", "n3", "n9"]), st.integers(1, 5))
 expectations = st.one_of(
     st.just(Expect(absent=True)),
-    st.builds(Expect, value=values),
+    st.builds(Expect, value=pick(VALUES)),
     st.builds(Expect, version=st.integers(1, 3)),
     st.builds(Expect, mod_revision=revisions, create_revision=st.none() | revisions),
     st.builds(Expect, absent=st.booleans(), create_revision=revisions),
     st.just(Expect()),
 )
-attachments = st.fixed_dictionaries(
-    {},
-    optional={"lease_id": lease_ids, "ttl_ms": ttls_ms, "keep_lease": st.booleans()},
+puts = st.builds(
+    lambda key, value, previous, given: Put(key, value, return_previous=previous, **given),
+    pick(KEYS),
+    pick(VALUES),
+    st.booleans(),
+    attachments,
 )
-puts = st.tuples(keys, values, attachments, st.booleans()).map(
-    lambda t: Put(t[0], t[1], return_previous=t[3], **t[2])
+swaps = st.builds(
+    lambda key, value, expect, given: CompareAndSet(key, value, expect, **given),
+    pick(KEYS),
+    pick(VALUES),
+    expectations,
+    attachments,
 )
-swaps = st.tuples(keys, values, expectations, attachments).map(
-    lambda t: CompareAndSet(t[0], t[1], t[2], **t[3])
-)
+grants = st.builds(LeaseGrant, pick(TTLS_MS), st.none() | pick(LEASE_IDS))
 meeting_command = st.one_of(
     puts,
     puts,
+    puts,
     swaps,
-    st.builds(Delete, keys, st.booleans()),
-    st.builds(DeleteRange, keys | st.just(b""), st.none() | keys),
-    st.builds(LeaseGrant, ttls_ms, st.none() | lease_ids),
-    st.builds(LeaseGrant, ttls_ms, st.none() | lease_ids),
-    st.builds(LeaseKeepAlive, lease_ids),
-    st.builds(LeaseRevoke, lease_ids),
-    st.builds(MemberDisk, few_members),
+    grants,
+    grants,
+    st.builds(Delete, pick(KEYS), st.booleans()),
+    st.builds(DeleteRange, pick([b"", *KEYS]), st.none() | pick(KEYS)),
+    st.builds(LeaseKeepAlive, pick(LEASE_IDS)),
+    st.builds(LeaseRevoke, pick(LEASE_IDS)),
+    st.builds(MemberDisk, st.builds(Member, pick(["n1", "n2", "n9"]), st.integers(1, 5))),
     st.builds(HashMarker, st.integers(0, 9)),
     st.just(Bootstrap(77, (Member("n9", 1),), ApplyLimits())),
 )
+
+
+def random_attachment(random):
+    return random.choice(
+        [
+            {},
+            {"keep_lease": True},
+            {"ttl_ms": random.choice(TTLS_MS)},
+            {"lease_id": random.choice(LEASE_IDS)},
+            {"lease_id": random.choice(LEASE_IDS)},
+            {"lease_id": random.choice(LEASE_IDS)},
+            {"lease_id": random.choice(LEASE_IDS), "ttl_ms": 1_000},
+        ]
+    )
+
+
+def random_expectation(random):
+    return random.choice(
+        [
+            Expect(absent=True),
+            Expect(),
+            Expect(value=random.choice(VALUES)),
+            Expect(version=random.randint(1, 3)),
+            Expect(version=1, value=random.choice(VALUES)),
+            Expect(absent=True, version=1),
+            Expect(mod_revision=random.randint(1, 99)),
+            Expect(create_revision=random.randint(1, 99)),
+        ]
+    )
+
+
+def random_command(random):
+    """The same commands for long seeded runs; hypothesis is for short ones that shrink."""
+    key, value = random.choice(KEYS), random.choice(VALUES)
+    lease_id, given = random.choice(LEASE_IDS), random_attachment(random)
+    return random.choices(
+        [
+            Put(key, value, return_previous=random.random() < 0.5, **given),
+            CompareAndSet(key, value, random_expectation(random), **given),
+            LeaseGrant(random.choice(TTLS_MS), random.choice([None, lease_id, lease_id])),
+            Delete(key, return_previous=random.random() < 0.5),
+            DeleteRange(key, random.choice([*KEYS, None])),
+            DeleteRange(b"", None),
+            LeaseKeepAlive(lease_id),
+            LeaseRevoke(lease_id),
+            MemberDisk(Member(random.choice(["n1", "n2", "n9"]), random.randint(1, 5))),
+            HashMarker(random.randint(0, 9)),
+            Bootstrap(77, (Member("n9", 1),), ApplyLimits()),
+        ],
+        weights=[40, 20, 16, 5, 2, 2, 6, 3, 1, 1, 1],
+    )[0]

@@ -17,11 +17,11 @@ from kvraft.v1.kv_pb2_grpc import KVServiceServicer, add_KVServiceServicer_to_se
 from kvraft.v1.lease_pb2_grpc import LeaseServiceServicer, add_LeaseServiceServicer_to_server
 
 
-def deny(code, reason, outcome="NOT_APPLIED", message="denied", **metadata):
+def deny(code, reason, outcome="NOT_APPLIED", message="denied", domain="kvraft", **metadata):
     """An action that refuses with an ErrorInfo, as the service does."""
 
     def action(request, context):
-        info = error_pb2.ErrorInfo(reason=reason, domain="kvraft")
+        info = error_pb2.ErrorInfo(reason=reason, domain=domain)
         info.metadata["outcome"] = outcome
         for name, value in metadata.items():
             info.metadata[name] = str(value)

@@ -123,19 +123,21 @@ class Relay:
         """Kill what runs through it, as a middlebox does."""
         for writer in self._writers:
             writer.transport.abort()
-        self._writers.clear()
 
     async def close(self) -> None:
         self._server.close()
-        self.reset()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        self.reset()
+        closing = (writer.wait_closed() for writer in self._writers)
+        await asyncio.gather(*closing, return_exceptions=True)
 
     async def _serve(self, reader, writer) -> None:
         self.dials += 1
         self._writers.append(writer)
+        self._keep(asyncio.current_task())
         if self.silent:
             return
         try:
@@ -145,9 +147,11 @@ class Relay:
             return
         self._writers.append(far_writer)
         for source, sink in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.create_task(self._pump(source, sink))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._keep(asyncio.create_task(self._pump(source, sink)))
+
+    def _keep(self, task) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _pump(self, source, sink) -> None:
         with contextlib.suppress(OSError):

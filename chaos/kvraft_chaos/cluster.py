@@ -77,11 +77,12 @@ class ChaosCluster:
         self.names = tuple(names)
         self._command = tuple(command)
         self._prefix = prefix
-        ports = iter(free_ports(2 * len(self.names)))
+        links = len(self.names) + len(peer_links(self.names))
+        free = iter(f"{HOST}:{port}" for port in free_ports(2 * len(self.names) + links))
         self.nodes = {
-            name: Node(name, directory / name, f"{HOST}:{next(ports)}", f"{HOST}:{next(ports)}")
-            for name in self.names
+            name: Node(name, directory / name, next(free), next(free)) for name in self.names
         }
+        self._link_addresses = tuple(free)
         self._addresses: dict[str, str] = {}
         self._observers: dict[str, NodeClient] = {}
 
@@ -113,13 +114,13 @@ class ChaosCluster:
         self.stop()
 
     def _specs(self) -> list[ProxySpec]:
-        links = [
-            ProxySpec(self.link(peer_link(a, b)), f"{HOST}:0", self.nodes[b].peer_listen)
-            for a, b in peer_links(self.names)
+        upstreams = [
+            (peer_link(a, b), self.nodes[b].peer_listen) for a, b in peer_links(self.names)
         ]
-        return links + [
-            ProxySpec(self.link(client_link(name)), f"{HOST}:0", node.listen)
-            for name, node in self.nodes.items()
+        upstreams += [(client_link(name), node.listen) for name, node in self.nodes.items()]
+        return [
+            ProxySpec(self.link(name), listen, upstream)
+            for (name, upstream), listen in zip(upstreams, self._link_addresses, strict=True)
         ]
 
     def arguments(self, name: str) -> list[str]:

@@ -69,7 +69,9 @@ class Recorder:
         self._max_events = max_events
         self._lock = threading.Lock()
         self._processes = 0
-        self._file: TextIO | None = None if path is None else path.open("w", encoding="utf-8")
+        self._file: TextIO | None = None
+        if path is not None:  # line by line, so that a run that is killed leaves its history
+            self._file = path.open("w", buffering=1, encoding="utf-8")
 
     def process(self) -> int:
         """A process number that nobody had before."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Self
 
 from kvraft_chaos.checkers.leaders import LeaderFact
@@ -36,8 +36,7 @@ class Observer:
 
     def _watch(self, name: str, connect: Callable[[str], NodeClient]) -> None:
         last: int | None = None
-        with ExitStack() as stack:
-            client = stack.enter_context(connect(name))
+        with connect(name) as client:
             while not self._stop.wait(EVERY_SECONDS):
                 with suppress(NodeError):
                     standing = client.standing(TIMEOUT_SECONDS)

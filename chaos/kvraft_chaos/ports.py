@@ -1,12 +1,37 @@
 """Free TCP ports of this machine."""
 
+import random
 import socket
+from pathlib import Path
+
+LOWEST = 10_240
+"""Below are the well-known services, and the ports that `kvraft cluster` uses by default."""
+EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+EPHEMERAL_LOW = 32_768
+"""Linux' default, where the file cannot be read."""
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
-    """Distinct ports that were free a moment ago; all are held until the last one is drawn."""
-    sockets = [socket.create_server((host, 0)) for _ in range(count)]
+    """Distinct ports that were free a moment ago, none of them ephemeral.
+
+    The kernel gives ephemeral ports to outgoing connections: a node that is down, or a proxy that
+    is disabled, could find its port taken on return, by the very peers that dial it.
+    """
     try:
+        high = int(EPHEMERAL.read_text().split()[0])
+    except OSError:
+        high = EPHEMERAL_LOW
+    candidates = iter(random.sample(range(LOWEST, high), high - LOWEST))
+    sockets: list[socket.socket] = []
+    try:
+        while len(sockets) < count:
+            port = next(candidates, None)
+            if port is None:
+                raise OSError(f"{count} free ports are needed between {LOWEST} and {high}")
+            try:
+                sockets.append(socket.create_server((host, port)))
+            except OSError:
+                continue  # taken
         return [sock.getsockname()[1] for sock in sockets]
     finally:
         for sock in sockets:

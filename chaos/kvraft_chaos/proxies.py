@@ -142,9 +142,11 @@ class Proxies:
                 path, timeout=self._timeout_s, proxies={"no_proxy": self._host}, **options
             )
         except (InvalidToxic, NotFound, ProxyExists) as error:
-            raise ToxiproxyError(f"{what}: {error}") from error
+            raise ToxiproxyError(f"{what}: {error.args[0].decode().strip()}") from error
+        except requests.Timeout as error:
+            raise ToxiproxyError(f"{what}: no answer within {self._timeout_s:g} s") from error
         except requests.RequestException as error:
-            raise ToxiproxyError(f"{what}: {error}") from error
+            raise ToxiproxyError(f"{what}: no server answers there") from error
         if not response.ok:
             raise ToxiproxyError(f"{what}: {response.status_code} {response.text.strip()}")
         return response.json() if response.content else {}

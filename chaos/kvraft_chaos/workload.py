@@ -3,7 +3,7 @@
 import random
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from itertools import cycle
 from typing import Any, Self
 
 from kvraft_chaos.history import EventType, Recorder
@@ -44,7 +44,10 @@ def recorded(  # noqa: PLR0917  (one sentence: who did what to which key, by whi
 
 
 class RegisterWorkload:
-    """`with RegisterWorkload(...)`: clients run until the end of the block."""
+    """`with RegisterWorkload(...)`: clients run until the end of the block.
+
+    Each stays at one node, so that those of a healthy node never wait for one that is cut off.
+    """
 
     def __init__(
         self, names: Sequence[str], connect: Connect, recorder: Recorder, *, clients: int, seed: int
@@ -58,8 +61,8 @@ class RegisterWorkload:
         self._accepted: dict[str, int] = dict.fromkeys(names, 0)
         self._failure: BaseException | None = None
         self._threads = [
-            threading.Thread(target=self._run, args=(f"{seed}/{number}",), daemon=True)
-            for number in range(clients)
+            threading.Thread(target=self._run, args=(node, f"{seed}/{number}"), daemon=True)
+            for number, node in zip(range(clients), cycle(self._names), strict=False)
         ]
 
     def accepted_cas(self, names: Sequence[str] | None = None) -> int:
@@ -90,22 +93,20 @@ class RegisterWorkload:
         if self._failure is not None:
             raise self._failure
 
-    def _run(self, seed: str) -> None:
+    def _run(self, node: str, seed: str) -> None:
         try:
-            with ExitStack() as stack:
-                clients = {n: stack.enter_context(self._connect(n)) for n in self._names}
-                self._work(random.Random(seed), clients)
+            with self._connect(node) as client:
+                self._work(random.Random(seed), client)
         except BaseException as error:  # noqa: BLE001  (raised again by the thread that waits)
             self._failure = error
 
-    def _work(self, rng: random.Random, clients: dict[str, NodeClient]) -> None:
+    def _work(self, rng: random.Random, client: NodeClient) -> None:
         process = self.recorder.process()
         seen: dict[str, dict[str, Any]] = {}
         while not self._stop.wait(PAUSE_SECONDS):
             with self._lock:
                 number, self._calls = self._calls, self._calls + 1
             key = f"register-{number // CALLS_AN_EPOCH}-{rng.randrange(KEYS)}"
-            client = clients[rng.choice(self._names)]
             f, argument, call = self._choose(rng, client, key, f"v{number}", seen.get(key))
             result, error = recorded(self.recorder, process, f, key, argument, client.node, call)
             if error is not None:

@@ -1,7 +1,5 @@
 """`kvraft cluster start|stop|status`: three nodes on this machine."""
 
-import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,16 +7,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from kvraft.cli import local_cluster
 from kvraft.cli.local_cluster import ClusterError, LocalCluster, LocalNode
-from kvraft_client import Client, KvraftError, NodeStatus
+from kvraft.cli.output import print_json, print_table
+from kvraft_client import Client, NodeStatus
 
-START_WAIT_S = 30.0
-"""Longest wait for a leader: a restart with a full log takes seconds, fresh nodes about one."""
-PROBE_S = 1.0
-"""Longest wait for one node's status."""
+COLUMNS = ("name", "pid", "endpoint", "peer", "role", "term", "commit", "applied", "revision")
 
 app = typer.Typer(help="Run a cluster of nodes on this machine.", no_args_is_help=True)
 console = Console(stderr=True)
@@ -40,9 +35,7 @@ def start(
         begun = time.monotonic()
         with console.status(f"starting {len(cluster.nodes)} nodes in {directory}"):
             started = local_cluster.start(cluster)
-            local_cluster.wait_for(
-                cluster, started, lambda: _answers(cluster), timeout_s=START_WAIT_S
-            )
+            local_cluster.wait_until_ready(cluster, started)
         names = ", ".join(node.name for node in started) or "nothing: all were running"
         console.print(f"started {names} in {time.monotonic() - begun:.2f} s")
         console.print(f"endpoints {cluster.endpoints}", soft_wrap=True)
@@ -70,13 +63,9 @@ def status(directory: Directory = Path(".kvraft"), output: Output = "table") -> 
     def show() -> None:
         rows = _rows(_existing(directory))
         if output == "json":
-            sys.stdout.write(json.dumps({"nodes": rows}) + "\n")
-            return
-        table = Table("name", "pid", "endpoint", "peer", "role", "term", "commit", "applied")
-        for row in rows:
-            names = ("name", "pid", "endpoint", "peer", "role", "term", "commit", "applied")
-            table.add_row(*("-" if row[name] is None else str(row[name]) for name in names))
-        Console().print(table)
+            print_json({"nodes": rows})
+        else:
+            print_table(COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
 
     _or_one_line(show)
 
@@ -89,7 +78,7 @@ def _existing(directory: Path) -> LocalCluster:
 
 def _rows(cluster: LocalCluster) -> list[dict[str, Any]]:
     with Client(cluster.endpoints) as client:
-        answers = client.status(timeout=PROBE_S)
+        answers = client.status(timeout=local_cluster.PROBE_S)
     return [_row(node, answer) for node, answer in zip(cluster.nodes, answers, strict=True)]
 
 
@@ -109,16 +98,6 @@ def _row(node: LocalNode, answer: NodeStatus) -> dict[str, Any]:
         row |= dict.fromkeys(("role", "term", "commit", "applied", "revision"))
         row["error"] = answer.error
     return row
-
-
-def _answers(cluster: LocalCluster) -> bool:
-    """Whether a linearizable read is answered: there is a leader and a quorum."""
-    try:
-        with Client(cluster.endpoints, timeout=PROBE_S) as client:
-            client.get("kvraft/ready")
-    except KvraftError:
-        return False
-    return True
 
 
 def _or_one_line(action: Callable[[], None]) -> None:

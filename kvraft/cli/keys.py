@@ -18,6 +18,19 @@ Lease = Annotated[
 ]
 KeepLease = Annotated[bool, typer.Option("--keep-lease", help="Keep the lease the key has.")]
 
+ExpectValue = Annotated[str | None, typer.Option(help="Its value.", metavar="V")]
+ExpectRevision = Annotated[
+    int | None,
+    typer.Option(help="Its mod_revision: not written since.", metavar="N", min=0, max=INT64_MAX),
+]
+ExpectVersion = Annotated[
+    int | None, typer.Option(help="Its version.", metavar="N", min=0, max=INT64_MAX)
+]
+ExpectAbsent = Annotated[bool, typer.Option("--expect-absent", help="There is no such key.")]
+Serializable = Annotated[
+    bool, typer.Option("--serializable", help="One node's own state, possibly old; no quorum.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands on keys."""
@@ -36,10 +49,7 @@ def get(
     settings: Settings,
     key: Key,
     *,
-    serializable: Annotated[
-        bool,
-        typer.Option("--serializable", help="One node's own state, possibly old; no quorum."),
-    ] = False,
+    serializable: Serializable = False,
     raw: Annotated[bool, typer.Option("--raw", help="The value's bytes and nothing else.")] = False,
 ) -> None:
     """Read a key. Exit status 2 if there is none (`-o json` then prints null)."""
@@ -98,19 +108,10 @@ def cas(
     key: Key,
     value: Value,
     *,
-    expect_value: Annotated[str | None, typer.Option(help="Its value.", metavar="V")] = None,
-    expect_revision: Annotated[
-        int | None,
-        typer.Option(
-            help="Its mod_revision: not written since.", metavar="N", min=0, max=INT64_MAX
-        ),
-    ] = None,
-    expect_version: Annotated[
-        int | None, typer.Option(help="Its version.", metavar="N", min=0, max=INT64_MAX)
-    ] = None,
-    expect_absent: Annotated[
-        bool, typer.Option("--expect-absent", help="There is no such key.")
-    ] = False,
+    expect_value: ExpectValue = None,
+    expect_revision: ExpectRevision = None,
+    expect_version: ExpectVersion = None,
+    expect_absent: ExpectAbsent = False,
     ttl: Ttl = None,
     lease: Lease = None,
     keep_lease: KeepLease = False,
@@ -155,10 +156,7 @@ def list_entries(
     *,
     keys_only: Annotated[bool, typer.Option("--keys-only", help="Without values.")] = False,
     limit: Annotated[int | None, typer.Option(help="At most so many.", metavar="N", min=1)] = None,
-    serializable: Annotated[
-        bool,
-        typer.Option("--serializable", help="One node's own state, possibly old; no quorum."),
-    ] = False,
+    serializable: Serializable = False,
 ) -> None:
     """List keys in order; `-o json` prints {"entries": [...]}."""
     with settings.client() as kv:

@@ -11,14 +11,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kvraft.config import CLIENT_PORT, MEMBER_COUNTS, PEER_PORT, PORT_STEP
+from kvraft_client import Client, KvraftError
 
 STOP_WAIT_S = 10.0
 """A node that has not ended this long after SIGTERM is killed: it drains within a second or two."""
+START_WAIT_S = 30.0
+"""Longest wait for a leader: a restart with a full log takes seconds, fresh nodes about one."""
+PROBE_S = 1.0
+"""Longest wait for one node's word."""
 POLL_S = 0.02
 """How often a process is looked at while waiting for it."""
 HOST = "127.0.0.1"
@@ -77,7 +82,8 @@ def _is_ours(pid: int, name: str) -> bool:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return not Path("/proc/self").exists()  # no /proc here: believe the file
-    return stat.rpartition(")")[2].split()[0] != "Z" and name.encode() in arguments
+    begins = arguments == [b""]  # within exec, before its arguments are in place
+    return stat.rpartition(")")[2].split()[0] != "Z" and (begins or name.encode() in arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +156,26 @@ def start(cluster: LocalCluster, extra: Sequence[str] = ()) -> list[LocalNode]:
     return started
 
 
-def wait_for(
-    cluster: LocalCluster,
-    started: list[LocalNode],
-    ready: Callable[[], bool],
-    *,
-    timeout_s: float,
+def is_ready(cluster: LocalCluster) -> bool:
+    """Whether every node counts, a majority is in contact, and a linearizable read is answered."""
+    with Client(cluster.endpoints, timeout=PROBE_S) as client:
+        answers = client.status(timeout=PROBE_S)
+        if not all(answer.quorum_reachable for answer in answers):
+            return False
+        try:
+            client.get("kvraft/ready")
+        except KvraftError:
+            return False
+    return True
+
+
+def wait_until_ready(
+    cluster: LocalCluster, started: list[LocalNode], timeout_s: float = START_WAIT_S
 ) -> None:
-    """Wait until `ready()`; a node that ended, or the time, raises and stops what was started."""
+    """Wait for `is_ready`; a node that ended, or the time, raises and stops what was started."""
     end = time.monotonic() + timeout_s
     with _stopped_on_failure(started):
-        while not ready():
+        while not is_ready(cluster):
             for node in cluster.nodes:
                 if node.pid() is None:
                     raise ClusterError(f"{node.name} ended: {node.last_words()}")

@@ -61,9 +61,7 @@ class LeaderContact:
 
     def tell_commit(self) -> None:
         """Let followers apply what has just been committed; asks for no answer."""
-        message = Heartbeat(self._shared.term, 0, 0, self._shared.core.commit)
-        for peer in self._shared.peers:
-            self._links.send(peer, message)
+        self._links.broadcast(Heartbeat(self._shared.term, 0, 0, self._shared.core.commit))
 
     def on_ack(self, peer: str, message: HeartbeatAck) -> bool:
         """Note an answer of the present term; False if it counts for nothing."""

@@ -32,10 +32,11 @@ class QueuedSnapshot:
         self._writer = writer
         self._file: SnapshotWriter | None = None
         self._backlog = 0
-        writer.submit(lambda: store.create(index, term, b""), self._created)
+        writer.submit(lambda: self._create(store, index, term), lambda _: None)
 
-    def _created(self, file: SnapshotWriter) -> None:
-        self._file = file
+    def _create(self, store: SnapshotStore, index: int, term: int) -> None:
+        # Where the blocks are written too: they do not wait for the loop to hear of this.
+        self._file = store.create(index, term, b"")
 
     def write(self, block: bytes) -> None:
         """Queue one block."""

@@ -90,6 +90,11 @@ class Elections:
         self._suspicion = self._shared.doors.now() + self._shared.timing.redial_grace_ms / 1000
         self._shared.doors.dial_now(self.leader)
 
+    def lost_own_connection(self, peer: str) -> None:
+        """Ours to the suspected leader is lost as well: dial it now, not after a pause."""
+        if self._suspicion is not None and peer == self.leader:
+            self._shared.doors.dial_now(peer)
+
     def leader_answered(self) -> None:
         """It acknowledged a new dial, in the same boot: nothing happened."""
         self._suspicion = None

@@ -83,16 +83,17 @@ class InboundConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """End."""
+        self.ended.set_result(None)
         self._dead = True
         self._done()
-        self.ended.set_result(None)
         if self.hello is not None:
             self._lost(self)
 
     def abort(self) -> None:
         """Close now and deliver nothing more; the loss is reported in a later turn of the loop."""
         self._dead = True
-        if self._transport is not None:
+        # Aborting a transport that is lost makes asyncio report the loss twice.
+        if self._transport is not None and not self.ended.done():
             self._transport.abort()
         self._done()
 

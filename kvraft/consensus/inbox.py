@@ -20,6 +20,9 @@ from kvraft.consensus.snapshot_sender import SnapshotSender
 TERM_JUMP_MAX: Final = 1 << 20
 """A term so far ahead comes from no election; taking it over would end the cluster's terms."""
 
+_QUIET: Final = frozenset({m.AppendAck, m.HeartbeatAck, m.PreVoteRequest, m.HigherTerm})
+"""Whoever handles these asks for a turn where one is needed: mostly it is not."""
+
 
 class Inbox:
     """Decodes, checks and hands on."""
@@ -81,7 +84,10 @@ class Inbox:
         term = self._shared.term
         if message.term > term + TERM_JUMP_MAX and term > 0:
             raise ProtocolError(f"{peer} speaks in term {message.term}, this node is in {term}")
-        self._routes[type(message)](peer, message)
+        kind = type(message)
+        self._routes[kind](peer, message)
+        if kind not in _QUIET:
+            self._shared.doors.wake()
 
     # -- from a leader
     def _from_leader(self, peer: str, message: m.Message) -> bool:

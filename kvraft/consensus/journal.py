@@ -13,9 +13,7 @@ from typing import Protocol
 from kvraft.consensus import records
 from kvraft.consensus.envelope import NO_OP
 from kvraft.consensus.records import FIRST_INDEX, Entry, Members, Stored, Vote
-
-SLICE_ENTRIES = 256
-"""What an open-ended slice returns at most: SyncObj asks for the whole tail whenever it sends."""
+from kvraft.consensus.timing import Flow
 
 
 class Log(Protocol):
@@ -41,9 +39,12 @@ class JournalError(Exception):
 class Journal:
     """SyncObj's view comes first (its names, its list indexes), then ours (log indexes)."""
 
-    def __init__(self, log: Log, *, distrust_stored_commit: bool = True) -> None:
+    def __init__(
+        self, log: Log, flow: Flow | None = None, *, distrust_stored_commit: bool = True
+    ) -> None:
         state = records.replay(log.recovered)
         self._log = log
+        self._flow = flow or Flow()
         self._distrust_stored_commit = distrust_stored_commit
         self.entries = state.entries or [Entry(NO_OP, FIRST_INDEX, 0)]
         self._sequences = state.sequences or [0]
@@ -88,9 +89,25 @@ class Journal:
         raise JournalError(f"SyncObj compacted its log at {at}")
 
     def __getitem__(self, key: int | slice) -> Entry | list[Entry]:
-        if isinstance(key, slice) and key.stop is None and key.start is not None:
-            return self.entries[key.start : key.start + SLICE_ENTRIES]
-        return self.entries[key]
+        """Return an entry, or the beginning of a slice.
+
+        SyncObj slices to send (the whole tail, each time) and to apply (all that is committed, in
+        one tick: gap row 24). It goes on from where it got to, so it gets a bounded part.
+        """
+        if key.__class__ is int:  # by far the most, a dozen for each entry
+            return self.entries[key]
+        assert isinstance(key, slice)
+        found = self.entries[key.start : key.start + self._flow.apply_batch][: self._span(key)]
+        size = 0
+        for at, entry in enumerate(found):
+            size += len(entry.command)
+            if at and size > self._flow.apply_bytes:
+                return found[:at]
+        return found
+
+    @staticmethod
+    def _span(key: slice) -> int | None:
+        return None if key.stop is None else max(key.stop - key.start, 0)
 
     def __len__(self) -> int:
         return len(self.entries)

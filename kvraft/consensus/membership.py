@@ -52,6 +52,9 @@ class Membership:
         self._asked_at = self._told_at = float("-inf")
         vote = shared.journal.vote
         self._lost_disk = identity.rejoining and not vote.rejoined
+        self.silent = False
+        """This node counts for nothing yet (REJOINING)."""
+        self._judge()
         if identity.rejoining and vote.rejoined:
             self._persist(shared.journal.members.cluster_id, rejoining=False)
 
@@ -60,12 +63,8 @@ class Membership:
     def members(self) -> Members:
         return self._shared.journal.members
 
-    @property
-    def silent(self) -> bool:
-        """This node counts for nothing yet (REJOINING)."""
-        if not self._shared.switches.rejoin_silence:
-            return False
-        return self._lost_disk or self._slot_empty
+    def _judge(self) -> None:
+        self.silent = self._shared.switches.rejoin_silence and (self._lost_disk or self._slot_empty)
 
     @property
     def _slot_empty(self) -> bool:
@@ -85,7 +84,7 @@ class Membership:
             return disks.get(peer) == hello.disk_id
         if hello.rejoining:
             return False
-        return self.identity.cluster_id == 0 or hello.cluster_id == self.identity.cluster_id
+        return self.identity.cluster_id in (0, hello.cluster_id)
 
     def may_lead(self, peer: str) -> bool:
         """May appends of this peer be taken? Also where only its table is the newer one."""
@@ -167,6 +166,7 @@ class Membership:
         if (old.cluster_id, old.disks) == (new.cluster_id, new.disks):
             return
         self._shared.journal.set_members(new)
+        self._judge()
         if cluster_id != self.identity.cluster_id:
             self._persist(cluster_id, rejoining=self._lost_disk)
         for peer in self._shared.peers:
@@ -198,6 +198,7 @@ class Membership:
             )
         if journal.durable_sequence >= self._spending:
             self._lost_disk = False
+            self._judge()
             self._persist(self.members.cluster_id, rejoining=False)
             self._shared.doors.event(f"rejoined: {self._shared.name} is a voter again")
 

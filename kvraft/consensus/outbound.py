@@ -66,10 +66,9 @@ class OutboundConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End; the dialler waits for `lost`."""
+        self.lost.set_result(None)
         self._fail(DialFailure(str(exc) if exc else "closed by the other side"))
         self.drop()
-        if not self.lost.done():
-            self.lost.set_result(None)
 
     def pause_writing(self) -> None:
         """The transport holds unsent bytes."""
@@ -109,7 +108,8 @@ class OutboundConnection(asyncio.Protocol):
         """Give up now; `on_outbound_down` follows in a later turn of the loop."""
         self._fail(DialFailure(reason))
         self._dead = True
-        if self._transport is not None:
+        # Aborting a transport that is lost makes asyncio report the loss twice.
+        if self._transport is not None and not self.lost.done():
             self._transport.abort()
 
     def drop(self) -> None:
@@ -120,7 +120,7 @@ class OutboundConnection(asyncio.Protocol):
             self._plane.consensus.on_outbound_down(self._peer)
 
     def close(self) -> None:
-        """Let what was sent leave, then close, silently."""
+        """Let what was sent leave, then close, silently; `lost` follows."""
         if self.up and self._transport is not None:
             while self._sender:
                 self._write()

@@ -1,8 +1,8 @@
 """Proposals of this leader: each is answered exactly once.
 
 Gap row 17: SyncObj's callbacks hang or lie, so it gets none. What it appends is seen in the
-journal, in the order proposed, and what it applies is matched by index. A deposed leader answers at once:
-definitely not applied where nothing was appended, unknown where it was.
+journal, in the order proposed, and what it applies is matched by index. A deposed leader answers at
+once: definitely not applied where nothing was appended, unknown where it was.
 """
 
 from collections import deque

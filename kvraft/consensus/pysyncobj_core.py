@@ -45,8 +45,12 @@ class UntestedLibraryError(Exception):
 class PeerNode(Node):  # type: ignore[misc]  # the library carries no types
     """A node whose hash is the same in every process: SyncObj sends in the order of a set."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._hash = zlib.crc32(name.encode())
+
     def __hash__(self) -> int:
-        return zlib.crc32(self.id.encode())
+        return self._hash
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Node) and bool(self.id == other.id)
@@ -139,6 +143,8 @@ class Core:
             library.createJournal = original
         if asked != [None]:
             raise UntestedLibraryError(f"SyncObj did not take the journal given to it: {asked}")
+        if machine.raftCurrentTerm != self._journal.vote.term:
+            raise UntestedLibraryError("SyncObj starts in another term than its journal says")
         if machine._methodToID.get("entry_v0") != 0:  # noqa: SLF001 (its decorators use it too)
             raise UntestedLibraryError("SyncObj numbers replicated methods in another way")
         return machine
@@ -150,7 +156,7 @@ class Core:
 
     @property
     def term(self) -> int:
-        return int(self._machine.raftCurrentTerm)
+        return self._journal.vote.term  # SyncObj's own, which it never changes without recording
 
     @property
     def commit(self) -> int:

@@ -2,7 +2,7 @@
 
 Gap row 1: SyncObj truncates behind prevLogIdx even where entries match. So what is there already is
 trimmed off, a real conflict is delivered from the first conflicting entry on, and a conflict with
-anything committed stops the node. Acks wait for the disk (row 5). Commit grows in steps (row 24).
+anything committed stops the node. Acks wait for the disk (row 5).
 """
 
 from kvraft.consensus.links import Links
@@ -31,25 +31,10 @@ class Reception:
         self.follow(peer, term)
 
     def follow(self, peer: str, term: int) -> None:
-        """Tell SyncObj who leads, if that is news, and how far it may commit now."""
+        """Tell SyncObj who leads and what is committed, where that is news."""
         core = self._shared.core
-        if term > core.term or self._is_candidate or self._step() > core.commit:
+        if term > core.term or core.is_candidate or self._target > core.commit:
             self._deliver(peer, term, [], self._last)
-
-    def advance(self) -> bool:
-        """Commit the next step of what is known; True if there will be more."""
-        core = self._shared.core
-        if self._shared.leads or self._target <= core.commit:
-            return False
-        step = self._step()
-        if step > core.commit:
-            self._deliver(self._leader, core.term, [], self._last)
-        return self._target > step
-
-    def _step(self) -> int:
-        if self._target <= self._shared.core.commit:
-            return 0
-        return min(self._target, self._shared.apply_ceiling())
 
     # -- appends
     def on_append(self, peer: str, message: Append) -> None:
@@ -131,6 +116,13 @@ class Reception:
         answer = kind(term, request, message.sequence, success, index)
         self._links.send_durable(peer, answer, hold=self._shared.switches.hold_acks_for_disk)
 
+    def announce(self) -> None:
+        """This node counts from now on: say what it holds of the leader's log."""
+        term, end = self._matched
+        if term == self._shared.term and self._leader:
+            ack = AppendAck(term, term, 0, True, end)
+            self._links.send_durable(self._leader, ack)
+
     def _as_it_came(self, peer: str, message: Append) -> None:
         """The mutant: what SyncObj would do with it."""
         journal = self._shared.journal
@@ -154,7 +146,7 @@ class Reception:
         entries: list[tuple[bytes, int, int]],
         previous: tuple[int, int],
     ) -> None:
-        self._shared.core.append(peer, term, previous, entries, self._step())
+        self._shared.core.append(peer, term, previous, entries, self._target)
 
     @property
     def _last(self) -> tuple[int, int]:
@@ -165,7 +157,3 @@ class Reception:
         """What can never change any more."""
         core = self._shared.core
         return max(core.commit, core.applied, self._shared.journal.first_index)
-
-    @property
-    def _is_candidate(self) -> bool:
-        return self._shared.core.is_candidate

@@ -65,13 +65,13 @@ class Replication:
         self._start_snapshot = start_snapshot
         self.followers = {peer: Follower() for peer in shared.peers}
         self._sequence = 0
-        self._fed_upto = (0, 0)
+        self._fed_upto = 0
         self.muted = False
 
     # -- life
     def begin(self) -> None:
         """A new term as leader: nothing is known of anybody."""
-        self._fed_upto = (0, 0)
+        self._fed_upto = 0
         for peer in self._shared.peers:
             self.followers[peer] = Follower(
                 floor=self._sequence, resume_at=self._shared.journal.last_index + 1
@@ -223,7 +223,8 @@ class Replication:
         follower.resume_at = max(follower.resume_at, index + 1)
         if counts and self._membership.counts(peer):
             follower.match = max(follower.match, index)
-            self._feed(peer, follower, self._shared.apply_ceiling())
+            if self._feed(peer, follower):
+                self._shared.doors.wake()
 
     def _refused(self, peer: str, follower: Follower, message: AppendAck | Progress) -> None:
         asked = follower.probe == message.sequence != 0
@@ -275,34 +276,28 @@ class Replication:
             self._resume(peer, follower)
 
     # -- commit
-    def feed(self) -> None:
-        """Tell SyncObj what may count by now: more is durable here, or more was applied."""
-        limits = (self._shared.journal.durable_index, self._shared.core.applied)
-        if limits == self._fed_upto:
-            return
-        self._fed_upto = limits
-        ceiling = self._shared.apply_ceiling()
-        for peer, follower in self.followers.items():
-            self._feed(peer, follower, ceiling)
+    def feed(self) -> bool:
+        """Tell SyncObj what may count by now, when more is durable here; True if anything may."""
+        durable, fed = self._shared.journal.durable_index, False
+        if durable != self._fed_upto:
+            self._fed_upto = durable
+            for peer, follower in self.followers.items():
+                fed = self._feed(peer, follower) or fed
+        return fed
 
-    @property
-    def feeds_more(self) -> bool:
-        """Could more count by now, had more been applied?"""
-        durable = self._shared.journal.durable_index
-        limit = min(durable, self._shared.apply_ceiling())
-        return any(min(one.match, limit) > one.fed for one in self.followers.values())
-
-    def _feed(self, peer: str, follower: Follower, ceiling: int) -> None:
+    def _feed(self, peer: str, follower: Follower) -> bool:
         """Gap row 5: SyncObj counts its own node always, so let nothing ahead of our own disk."""
-        match = min(follower.match, ceiling)
+        match = follower.match
         if self._shared.switches.leader_counts_own_disk:
             match = min(match, self._shared.journal.durable_index)
-        if match > follower.fed:
-            follower.fed = match
-            self._shared.core.matched(peer, match)
-            if follower.sent_upto is not None and follower.sent_upto > match:
-                # SyncObj goes back to match + 1 for this; what is on the way stays there.
-                self._shared.core.next_index(peer, follower.sent_upto + 1)
+        if match <= follower.fed:
+            return False
+        follower.fed = match
+        self._shared.core.matched(peer, match)
+        if follower.sent_upto is not None and follower.sent_upto > match:
+            # SyncObj goes back to match + 1 for this; what is on the way stays there.
+            self._shared.core.next_index(peer, follower.sent_upto + 1)
+        return True
 
     # -- time passes
     def poll(self, now: float) -> None:

@@ -2,14 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from kvraft.consensus.journal import Journal
 from kvraft.consensus.port import Application, Doors, SnapshotSink, SnapshotSource
 from kvraft.consensus.pysyncobj_core import LEADER, Core
 from kvraft.consensus.switches import Switches
 from kvraft.consensus.timing import Flow, Timing
-
 
 COUNTERS = (
     "acks_uncounted",
@@ -51,6 +50,14 @@ class DiskDoor(Protocol):
     @property
     def current(self) -> StoredSnapshot | None:
         """The newest durable snapshot."""
+        ...
+
+    def pin(self) -> StoredSnapshot | None:
+        """Return the newest durable snapshot, kept readable until `unpin`."""
+        ...
+
+    def unpin(self, snapshot: Any) -> None:
+        """Give up a snapshot that `pin` returned."""
         ...
 
     def kick(self) -> None:
@@ -105,16 +112,3 @@ class Shared:
     def between(self, low_ms: int, high_ms: int) -> float:
         """Draw a duration in seconds."""
         return (low_ms + (high_ms - low_ms) * self.doors.random()) / 1000
-
-    def apply_ceiling(self) -> int:
-        """How far the commit index may go now, so that one tick applies little (gap row 24)."""
-        journal, flow, applied = self.journal, self.flow, self.core.applied
-        if journal.last_index - applied <= 1:
-            return journal.last_index
-        at = applied + 1 - journal.first_index
-        size, end = 0, min(len(journal.entries), at + flow.apply_batch)
-        for position in range(at, end):
-            size += len(journal.entries[position].command)
-            if size > flow.apply_bytes:
-                return max(journal.first_index + position - 1, applied + 1)
-        return journal.first_index + end - 1

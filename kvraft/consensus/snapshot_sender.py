@@ -37,7 +37,8 @@ class SnapshotSender:
 
     def start(self, peer: str) -> None:
         """Send the CURRENT snapshot; there is one wherever the log was ever trimmed."""
-        snapshot = self._shared.disk.current
+        self.stop(peer)
+        snapshot = self._shared.disk.pin()
         if snapshot is None:
             self._shared.fatal(f"{peer} needs entries below the log, and no snapshot is here")
         self._shared.counters["snapshots_sent"] += 1
@@ -46,10 +47,13 @@ class SnapshotSender:
         self.pump(peer)
 
     def stop(self, peer: str) -> None:
-        self._to.pop(peer, None)
+        out = self._to.pop(peer, None)
+        if out is not None:
+            self._shared.disk.unpin(out.snapshot)
 
     def stop_all(self) -> None:
-        self._to.clear()
+        for peer in list(self._to):
+            self.stop(peer)
 
     def pump(self, peer: str) -> None:
         """Fill the window."""
@@ -102,7 +106,7 @@ class SnapshotSender:
         """The peer holds everything up to `index`."""
         out = self._to.get(peer)
         if out is not None and index >= out.snapshot.index:
-            del self._to[peer]
+            self.stop(peer)
             self._installed(peer, out.snapshot.index, counts=counts)
 
     def poll(self, now: float) -> None:

@@ -84,10 +84,10 @@ class PeerTransport:
 
     async def close(self) -> None:
         """Stop; what was sent has `close_ms` to leave. No callback comes any more."""
-        if self._acceptor is None:
-            return
+        acceptor, self._acceptor = self._acceptor, None
         dialers, self._dialers = self._dialers, {}
-        await asyncio.gather(self._acceptor.close(), *(d.close() for d in dialers.values()))
+        if acceptor is not None:
+            await asyncio.gather(acceptor.close(), *(d.close() for d in dialers.values()))
 
     @property
     def counters(self) -> Mapping[str, int]:

@@ -5,9 +5,6 @@ time advances, what is due expires, then each command sees what the ones before 
 mistake is a `Refused`; an exception is a bug and stops the node.
 """
 
-from collections.abc import Mapping
-from itertools import islice
-from types import MappingProxyType
 from typing import assert_never
 
 from kvraft.core.commands import (
@@ -22,78 +19,35 @@ from kvraft.core.commands import (
     LeaseGrant,
     LeaseKeepAlive,
     LeaseRevoke,
-    Member,
     MemberDisk,
     Put,
 )
 from kvraft.core.errors import Reason
-from kvraft.core.frozen import Counters, FrozenState
-from kvraft.core.keyspace import Keyspace, Record
-from kvraft.core.leases import Leases, lease_not_found
-from kvraft.core.limits import DISCARDED_PER_APPLY, ApplyLimits
+from kvraft.core.keyspace import Record
+from kvraft.core.leases import lease_not_found
+from kvraft.core.limits import DISCARDED_PER_APPLY
 from kvraft.core.results import (
     CasResult,
     DeleteResult,
     KeyValue,
-    LeaseDescription,
     LeaseResult,
     MarkerResult,
     MemberResult,
-    Page,
     PutResult,
     Refused,
     Result,
     RevokeResult,
 )
+from kvraft.core.state import State
 from kvraft.core.validation import attachment_conflict
 
 _ABSENT = Expect(absent=True)
 
-EMPTY_REVISION = 1
-"""The revision of a store that was never written (precedent: etcd)."""
 
-
-class StateMachine:
+class StateMachine(State):
     """The whole replicated state, and the only way to change it: `apply`."""
 
-    __slots__ = (
-        "_keyspace",
-        "_leases",
-        "_members",
-        "cluster_id",
-        "cluster_time_ms",
-        "index",
-        "limits",
-        "next_token",
-        "revision",
-        "revisions",
-    )
-
-    def __init__(
-        self,
-        counters: Counters | None = None,
-        *,
-        cluster_id: int = 0,
-        members: Mapping[str, Member] | None = None,
-        limits: ApplyLimits | None = None,
-        leases: Leases | None = None,
-        keyspace: Keyspace | None = None,
-    ) -> None:
-        """Make an empty machine, or one of parts that a snapshot held."""
-        counters = counters or Counters(0, EMPTY_REVISION, 0, 1, 1)
-        self.index = counters.applied_index
-        self.revision = counters.revision
-        self.cluster_time_ms = counters.cluster_time_ms
-        self.next_token = counters.next_token
-        self.cluster_id = cluster_id
-        self.limits = limits or ApplyLimits()
-        self.revisions: list[int] = []
-        """The store's revision right after each command of the entry applied last."""
-        self._members: dict[str, Member] = dict(members or {})
-        self._leases = leases or Leases(counters.next_lease_id)
-        self._keyspace = keyspace or Keyspace()
-
-    # -- changing
+    __slots__ = ()
 
     def apply(self, index: int, entry: Entry) -> list[Result]:
         """Apply one committed entry; one result for each command, in order.
@@ -275,108 +229,6 @@ class StateMachine:
             return Refused(Reason.MEMBER_UNKNOWN, message)
         self._members = self._members | {member.name: member}
         return MemberResult(self.cluster_id, member.name, member.disk_id)
-
-    # -- reading
-
-    @property
-    def members(self) -> Mapping[str, Member]:
-        """The member table: which disk stands for each name."""
-        return MappingProxyType(self._members)
-
-    @property
-    def state_bytes(self) -> int:
-        """Bytes of all keys and values."""
-        return self._keyspace.size_bytes
-
-    @property
-    def key_count(self) -> int:
-        """How many keys there are."""
-        return len(self._keyspace)
-
-    @property
-    def lease_count(self) -> int:
-        """How many granted leases are alive (those of `ttl_ms` on a write do not count)."""
-        return self._leases.granted_count
-
-    def get(self, key: bytes) -> KeyValue | None:
-        """Return a key's entry; None if absent."""
-        return self._keyspace.entry(key)
-
-    def page(
-        self,
-        start: bytes,
-        end: bytes | None,
-        *,
-        limit: int,
-        max_bytes: int,
-        keys_only: bool = False,
-    ) -> Page:
-        """Read start <= key < end: at most `limit` entries and `max_bytes`, but at least one."""
-        return self._keyspace.page(
-            start, end, limit=limit, max_bytes=max_bytes, keys_only=keys_only
-        )
-
-    def describe_lease(self, lease_id: int) -> LeaseDescription | None:
-        """Return a lease with its keys; None if there is none. Costs its keys."""
-        if self._leases.get(lease_id) is None:
-            return None
-        keys = tuple(self._leases.keys_of(lease_id))
-        return self._describe(lease_id, keys)
-
-    def list_leases(self, after: int, limit: int) -> tuple[list[LeaseDescription], bool]:
-        """Return leases with an id above `after` (`key_count`, but no keys), and if more follow."""
-        ids = list(islice(self._leases.ids_after(after), limit + 1))
-        return [self._describe(lease_id, ()) for lease_id in ids[:limit]], len(ids) > limit
-
-    def _describe(self, lease_id: int, keys: tuple[bytes, ...]) -> LeaseDescription:
-        ttl_ms, deadline_ms, _ = self._leases.live(lease_id)
-        remaining_ms = max(0, deadline_ms - self.cluster_time_ms)
-        count = self._leases.key_count(lease_id)
-        return LeaseDescription(lease_id, ttl_ms, remaining_ms, keys, count)
-
-    def next_deadline_ms(self) -> int | None:
-        """Return the cluster time at which the next entry has something to end; None: never."""
-        return self._leases.next_deadline_ms()
-
-    def smallest_ttl_ms(self) -> int | None:
-        """Return the smallest TTL of a live lease; None without leases."""
-        return self._leases.smallest_ttl_ms()
-
-    # -- freezing
-
-    def freeze(self) -> FrozenState:
-        """Return the state as it is now, in O(1); release it when done."""
-        return FrozenState(
-            self._counters(),
-            cluster_id=self.cluster_id,
-            members=self._members,
-            limits=self.limits,
-            leases=self._leases.table,
-            keyspace=self._keyspace,
-        )
-
-    def successor(self, *, index: int, leap: int) -> "StateMachine":
-        """Return the first state of a new cluster, with the same content; this one must go.
-
-        It has no cluster id and no members, and all that hands out numbers continues `leap` higher.
-        """
-        old = self._counters()
-        self._leases.next_id += leap
-        counters = old._replace(
-            applied_index=index, revision=old.revision + leap, next_token=old.next_token + leap
-        )
-        return StateMachine(
-            counters, limits=self.limits, leases=self._leases, keyspace=self._keyspace
-        )
-
-    def _counters(self) -> Counters:
-        return Counters(
-            self.index,
-            self.revision,
-            self.cluster_time_ms,
-            self._leases.next_id,
-            self.next_token,
-        )
 
     def _discard(self, budget: int) -> None:
         self._keyspace.discard(budget)

@@ -185,9 +185,11 @@ class _Leases:
 
 
 def revision_of(head: bytes) -> int:
-    """Return the revision of an encoded state from its first bytes (a few dozen will do)."""
-    start = len(MAGIC) + SECTION_HEADER.size
-    return Counters(*COUNTERS.unpack_from(head, start)).revision
+    """Return the revision of an encoded state from its first bytes; CodecError if it is none."""
+    reader = Reader(head, "state")
+    if reader.take(len(MAGIC)) != MAGIC or reader.unpack(SECTION_HEADER)[0] != Section.COUNTERS:
+        raise CodecError(f"state: begins with {head[:32]!r}")
+    return Counters(*reader.unpack(COUNTERS)).revision
 
 
 def restored(machine: StateMachine, *, index: int = 0) -> StateMachine:

@@ -38,8 +38,9 @@ class ReplicaLimits:
     """What an entry costs besides its payload, for the accounting of the log."""
     free_disk_bytes: int = 256 << 20
     """Below it the leader accepts only what frees space (RULES I18)."""
-    bootstrap_wait_ms: int = 500
-    """A first leader waits this long for the third disk to introduce itself."""
+    bootstrap_wait_ms: int = 1_000
+    """A first leader waits this long for every disk to introduce itself: one that comes later
+    counts for nothing until its `MemberDisk` is committed."""
     join_retry_ms: int = 500
     """A join request is not proposed again sooner."""
     hash_wait_ms: int = 10_000

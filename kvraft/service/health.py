@@ -58,9 +58,10 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # un
             self._look()
         try:
             while True:
-                changed = self._changed
+                # Taken before the write: what happens during it is the next round's news.
+                changed, is_last = self._changed, self._closed
                 await context.write(self._response(request.service))
-                if self._closed:
+                if is_last:
                     return
                 await changed.wait()
         finally:

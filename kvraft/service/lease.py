@@ -19,6 +19,7 @@ class LeaseService(lease_pb2_grpc.LeaseServiceServicer):
     def __init__(self, calls: Calls) -> None:
         self.calls = calls
         self._streams: set[KeepAliveStream] = set()
+        self._stopping: CallError | None = None
 
     @unary
     async def Grant(
@@ -38,6 +39,8 @@ class LeaseService(lease_pb2_grpc.LeaseServiceServicer):
         stream = KeepAliveStream(self.calls, context)
         self._streams.add(stream)
         try:
+            if self._stopping is not None:
+                raise self._stopping
             await stream.run(requests)
         except CallError as error:
             await abort(context, error, self.calls.node.endpoints())
@@ -106,5 +109,6 @@ class LeaseService(lease_pb2_grpc.LeaseServiceServicer):
     def close(self) -> None:
         """End the open streams; their clients are told where to go."""
         node = self.calls.node
+        self._stopping = reason = shutting_down(node.name, node.leader)
         for stream in self._streams:
-            stream.stop(shutting_down(node.name, node.leader))
+            stream.stop(reason)

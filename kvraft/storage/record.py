@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 _FRAME = struct.Struct(">IIQQBB")
 _LENGTH = struct.Struct(">I")
+_CLAIM = struct.Struct(">QQ")
 FRAME_BYTES = _FRAME.size
 _UNCOUNTED = 8  # length and checksum
 MAX_RECORD_BYTES = (16 << 20) - FRAME_BYTES
@@ -48,6 +49,12 @@ def encode(record: Record, *, durable: int, salt: int) -> bytes:
     head = _FRAME.pack(length, 0, record.sequence, durable, record.version, record.kind)
     checksum = zlib.crc32(payload, zlib.crc32(head[_UNCOUNTED:], zlib.crc32(head[:4], salt)))
     return b"".join((head[:4], _LENGTH.pack(checksum), head[_UNCOUNTED:], payload))
+
+
+def claimed(data: memoryview, offset: int) -> tuple[int, int]:
+    """Sequence and durable sequence of what may be a frame, unchecked: cheap, to reject most."""
+    sequence, durable = _CLAIM.unpack_from(data, offset + _UNCOUNTED)
+    return sequence, durable
 
 
 def decode(data: memoryview, offset: int, salt: int) -> Frame | None:

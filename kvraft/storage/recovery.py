@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 
 from kvraft.storage.disk import Disk
 from kvraft.storage.errors import DamagedLog
-from kvraft.storage.record import FRAME_BYTES, Record, decode
+from kvraft.storage.record import FRAME_BYTES, Record, claimed, decode
 from kvraft.storage.segment import Segment, read_segment, salt_of, segment_names, segment_path
 
 
@@ -87,17 +87,19 @@ def _check_torn(segment: Segment, path: str, data: memoryview, salt: int) -> Non
     missing = segment.sequence + 1
     # A frame starts with a non-zero byte within its length, so none starts in trailing zeros;
     # they may be many where a file system extended the file before the bytes were written.
-    limit = len(bytes(data).rstrip(b"\0"))
+    limit = segment.end + len(bytes(data[segment.end :]).rstrip(b"\0"))
+    highest = missing + len(data) // FRAME_BYTES
     for offset in range(segment.end, min(limit, len(data) - FRAME_BYTES + 1)):
         if data[offset]:
             continue  # a length is below 2**24, so its first byte is zero
-        frame = decode(data, offset, salt)
-        if frame is not None and frame.durable >= missing:
+        # Before the checksum, or values full of plausible lengths would make this quadratic.
+        sequence, durable = claimed(data, offset)
+        if missing <= durable <= sequence <= highest and decode(data, offset, salt):
             raise DamagedLog(
                 path,
                 segment.end,
                 f"the record of sequence {missing} is bad, yet the record of sequence "
-                f"{frame.sequence} at offset {offset} proves that it was durable",
+                f"{sequence} at offset {offset} proves that it was durable",
             )
 
 

@@ -6,11 +6,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from integration.processes import start
 
 from kvraft.cli import local_cluster
 from kvraft.cli.local_cluster import LocalCluster
 from kvraft.config import PORT_STEP
-from integration.processes import start
 
 
 def free_base_port() -> int:

@@ -9,25 +9,11 @@ from pathlib import Path
 
 from kvraft.cli import local_cluster
 from kvraft.cli.local_cluster import LocalCluster, LocalNode
-from kvraft_client import Client, KvraftError
-
-READY_S = 30.0
-
-
-def answers(endpoints: str) -> bool:
-    """Whether a linearizable read is answered."""
-    try:
-        with Client(endpoints, timeout=1.0) as client:
-            client.get("ready")
-    except KvraftError:
-        return False
-    return True
 
 
 def start(cluster: LocalCluster, *extra: str) -> None:
-    """Start what is not running and wait until the cluster answers."""
-    started = local_cluster.start(cluster, extra)
-    local_cluster.wait_for(cluster, started, lambda: answers(cluster.endpoints), timeout_s=READY_S)
+    """Start what is not running and wait until every node counts and the cluster answers."""
+    local_cluster.wait_until_ready(cluster, local_cluster.start(cluster, extra))
 
 
 def kill(nodes: Sequence[LocalNode]) -> None:

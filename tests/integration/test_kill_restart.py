@@ -6,10 +6,10 @@ import random
 import signal
 
 import pytest
+from integration.processes import kill, start
 
 from kvraft.cli.local_cluster import LocalCluster, LocalNode
 from kvraft_client import AsyncClient, KvraftError
-from integration.processes import kill, start
 
 CALLERS = 32
 

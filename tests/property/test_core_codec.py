@@ -3,7 +3,7 @@ anything but CodecError."""
 
 import pytest
 from core_strategies import any_command, any_entry, any_result
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kvraft.core.codec import (
@@ -31,28 +31,33 @@ def decodes_canonically_or_refuses(decode, raw):
     assert DECODERS[decode](decoded) == raw
 
 
+@settings(deadline=None)
 @given(any_command)
 def test_a_command_returns(command):
     assert decode_command(encode_command(command)) == command
 
 
+@settings(deadline=None)
 @given(any_entry)
 def test_an_entry_returns(entry):
     assert decode_entry(encode_entry(entry)) == entry
 
 
+@settings(deadline=None)
 @given(any_result)
 def test_a_result_returns(result):
     assert decode_result(encode_result(result)) == result
 
 
 @pytest.mark.parametrize("decode", DECODERS)
+@settings(deadline=None)
 @given(raw=st.binary(max_size=200))
 @example(raw=b"\x08\x01\x00\xff\xff\xff\xff")
 def test_random_bytes_are_refused_or_canonical(decode, raw):
     decodes_canonically_or_refuses(decode, raw)
 
 
+@settings(deadline=None)
 @given(any_entry, st.data())
 def test_a_damaged_entry_is_refused_or_canonical(entry, draw):
     raw = bytearray(encode_entry(entry))
@@ -61,6 +66,7 @@ def test_a_damaged_entry_is_refused_or_canonical(entry, draw):
     decodes_canonically_or_refuses(decode_entry, bytes(raw))
 
 
+@settings(deadline=None)
 @given(any_result, st.data())
 def test_a_damaged_result_is_refused_or_canonical(result, draw):
     raw = bytearray(encode_result(result))
@@ -76,6 +82,7 @@ def test_a_damaged_result_is_refused_or_canonical(result, draw):
         (any_result, encode_result, decode_result),
     ],
 )
+@settings(deadline=None)
 @given(draw=st.data())
 def test_every_cut_is_refused(strategy, encode, decode, draw):
     raw = encode(draw.draw(strategy))

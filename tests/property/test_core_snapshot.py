@@ -2,7 +2,7 @@
 
 from core_states import apply, bootstrapped, encoding, loaded
 from core_strategies import meeting_command
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvraft.core.commands import LeaseGrant, Put
@@ -25,11 +25,13 @@ def loads_canonically_or_is_refused(raw, piece):
     assert encoding(machine) == raw
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.booleans(), st.integers(1, 400))
 def test_random_bytes(raw, with_magic, piece):
     loads_canonically_or_is_refused(MAGIC * with_magic + raw, piece)
 
 
+@settings(deadline=None)
 @given(st.data(), st.integers(1, 400))
 def test_damaged_states(draw, piece):
     raw = bytearray(encoding(full()))
@@ -38,6 +40,7 @@ def test_damaged_states(draw, piece):
     loads_canonically_or_is_refused(bytes(raw), piece)
 
 
+@settings(deadline=None)
 @given(st.lists(meeting_command, max_size=5), st.data())
 def test_states_that_were_damaged_and_load_can_be_used(commands, draw):
     raw = bytearray(encoding(full()))

@@ -1,4 +1,4 @@
-"""Scripted schedules: each gives its findings, none with every guard on, a named one without one."""
+"""Scripted schedules: each gives findings: none with every guard on, a named one without."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from kvraft.consensus import wire
 from kvraft.consensus.messages import Message
 from kvraft.consensus.switches import Switches
+from kvraft_chaos.simulation.page_cache import Loss
 from kvraft_chaos.simulation.process import Settings
 from kvraft_chaos.simulation.world import World
 
@@ -81,7 +82,4 @@ def inject(world: World, source: str, target: str, message: bytes) -> None:
 def lose_unsynced(world: World, *names: str) -> None:
     """Power loss in which nothing that was not fsynced survives."""
     for name in names:
-        node = world[name]
-        node.speed.hangs = True  # what is in flight must not be written half
-        node.crash(power=True)
-        node.speed.hangs = False
+        world[name].crash(power=True, loss=Loss.EVERYTHING)

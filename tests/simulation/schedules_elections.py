@@ -8,6 +8,7 @@ from simulation.schedule import findings, schedule
 from kvraft.consensus.port import Failure
 from kvraft.consensus.timing import Timing
 from kvraft_chaos.simulation.process import Settings
+from kvraft_chaos.simulation.world import World
 
 TIMING = Timing()
 PLAIN = Settings()
@@ -266,8 +267,6 @@ def on_leading_follows_the_own_entry(world):
 
 def failover_times(seeds):
     """For the median: how long 20 kills of the leader leave the cluster without one."""
-    from kvraft_chaos.simulation.world import World
-
     times = []
     for seed in seeds:
         with World(3, seed, PLAIN) as world:

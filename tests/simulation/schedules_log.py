@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from simulation.schedule import arrivals, decoded, findings, inject, schedule
+from simulation.schedule import arrivals, decoded, findings, inject, lose_unsynced, schedule
 
 from kvraft.consensus.messages import Append, AppendAck
 from kvraft_chaos.simulation.process import Settings
@@ -51,7 +51,7 @@ def b_stale_ack_is_dropped(world):
         world.cut("A", name)
         world.cut("B", name)
     world.network.cut("B", "A", noticed=False)
-    old = [world.write("A") for _ in range(3)]
+    old = write_many(world, "A", 6, pause=0.005)
     world.run(0.1)  # B has them on disk; its acks are on their way
     stale = [m for m in world.network.in_flight("B", "A") if decoded([m], AppendAck)]
     world.until(lambda: world.leader() in ("C", "D", "E"))
@@ -68,6 +68,7 @@ def b_stale_ack_is_dropped(world):
     world.cut("A", "D")
     world.cut("A", "B")
     new = world.write("A")
+    world.run(0.01)
     for message in stale:
         inject(world, "B", "A", message)
     world.run(0.3)
@@ -105,10 +106,10 @@ def e_crash_around_a_snapshot_keeps_the_suffix(world):
     world.run(0.5)
     snapshot = world["B"].engine().status().snapshot_index
     before = world["B"].log.last_index
-    world.crash("B", power=True)
+    lose_unsynced(world, "B")
     world.restart("B")
     after = world["B"].log.last_index
-    world.crash("A", power=True)
+    lose_unsynced(world, "A")
     world.restart("C")
     if after == before:
         world.lead("B")
@@ -132,7 +133,7 @@ def f_power_loss_keeps_acknowledged_entries(world):
     early = outcome.acknowledged
     world.run(0.3)
     world["B"].speed.extra = 0.0
-    world.crash("B", power=True)
+    lose_unsynced(world, "B")
     world.restart("B")
     world.crash("A")
     world.restart("C")
@@ -169,7 +170,7 @@ def g_power_loss_is_no_second_vote(world):
     world.until(lambda: world["B"].term > world["C"].term)
     world.run(0.05)
     early = world.leader() == "A"
-    world.crash("B", power=True)
+    lose_unsynced(world, "B")
     world["B"].speed.extra = 0.0
     world.run(0.1)
     world.hold_timers("A")
@@ -186,7 +187,7 @@ def h_lost_tail_does_not_commit_alone(world):
     world.cut_off("A", reset=True)
     alone = world.write("A")
     world.run(0.05)  # on A's disk and nowhere else
-    world.crash(*world.names, power=True)
+    lose_unsynced(world, *world.names)
     world.heal()
     world.restart("A")
     world.run(0.3)
@@ -199,7 +200,11 @@ def h_lost_tail_does_not_commit_alone(world):
     )
 
 
-@schedule("14 (q)", settings=replace(PLAIN, delay=(0.01, 0.01)), guards={"fast_backtracking": "slow"})
+@schedule(
+    "14 (q)",
+    settings=replace(PLAIN, delay=(0.01, 0.01)),
+    guards={"fast_backtracking": "slow"},
+)
 def q_backtracking_is_one_round_a_term(world):
     world.boot("A")
     world.cut_off("A", reset=True)
@@ -255,18 +260,34 @@ def o_entries_of_every_awkward_size_arrive(world):
 
 
 @schedule("24")
+def a_backlog_of_old_terms_commits_after_a_restart_of_all(world):
+    """Nothing is known committed after it, and all of it is of older terms than the leader's."""
+    world.boot("A")
+    outcomes = [world.write("A") for _ in range(600)]
+    world.until(lambda: all(outcome.done for outcome in outcomes) and world.converged())
+    world.crash(*world.names)
+    world.restart(*world.names)
+    world.run(5.0)
+    return findings(not_converged=not world.converged(), lost=world.lost())
+
+
+@schedule("24")
 def apply_of_a_backlog_is_sliced(world):
     """A restarted node applies at most a batch a tick, so that its loop stays free."""
     world.boot("A")
-    for _ in range(600):
-        world.write("A")
-    world.until(world.converged)
+    outcomes = [world.write("A") for _ in range(600)]
+    world.until(lambda: all(outcome.done for outcome in outcomes) and world.converged())
     world.crash("B")
     world.restart("B")
-    most, before = 0, 0
-    while len(world["B"].applied) < 600:
-        world.run(0.001)
-        count = len(world["B"].applied)
-        most, before = max(most, count - before), count
-    # A tick may follow each event of a millisecond: a handful of batches, never the whole backlog.
-    return findings(applied_in_one_go=most >= 600, nothing_applied=most == 0)
+    process, most = world["B"].process, 0
+    tick = process.tick
+
+    def counted():
+        nonlocal most
+        before = len(process.ledger.state.history)
+        tick()
+        most = max(most, len(process.ledger.state.history) - before)
+
+    process.tick = counted
+    world.until(world.converged)
+    return findings(too_much_in_a_tick=most > PLAIN.flow.apply_batch, nothing_applied=most == 0)

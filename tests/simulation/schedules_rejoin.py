@@ -25,7 +25,7 @@ def others_fail_in_turn(world, first, names):
     lost = set()
     for name in names:
         world.crash(name, power=True)
-        world.until(lambda: world.leader() not in (None, name))
+        world.until(lambda name=name: world.leader() not in (None, name))
         world.lead(first)
         write = world.write(first)
         world.until(lambda write=write: write.done)
@@ -98,7 +98,7 @@ def rejoin_b_the_vote_of_the_term_is_spent(world):
     )
 
 
-@schedule("B2 (c)", guards={"rejoin_silence": "stale-read"})
+@schedule("B2 (c)", guards={"rejoin_silence+disk_identity": "stale-read"})
 def rejoin_c_its_echoes_serve_no_stale_read(world):
     """A is deposed by B (old disk) and C and does not know; B's new disk meets A first."""
     world.boot("A")
@@ -122,7 +122,7 @@ def rejoin_c_its_echoes_serve_no_stale_read(world):
     return findings(deposed_already=not leads, stale_read=read.acknowledged and read.value == "old")
 
 
-@schedule("B2 (c)", guards={"rejoin_silence": "lost"})
+@schedule("B2 (c)", guards={"rejoin_silence+disk_identity": "lost"})
 def rejoin_c_its_vote_elects_nobody(world):
     """A write is on A and B's old disk alone; B's new one and C must not elect C."""
     world.boot("A")
@@ -227,7 +227,7 @@ def a_wiped_disk_without_the_flag_is_refused_by_every_peer(world):
     )
 
 
-@schedule("B3, F18b", guards={"disk_identity": "elected-with-an-empty-disk"})
+@schedule("B3, F18b", guards={"disk_identity": "leader-completeness"})
 def a_wiped_disk_without_the_flag_elects_nobody(world):
     """A write is on A and B's old disk alone: C and an empty B must not lead."""
     world.boot("A")

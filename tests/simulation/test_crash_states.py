@@ -148,19 +148,20 @@ def mark_at_the_end_not_made_durable(monkeypatch):
 
     def forgetful(disk, path, found, data):
         starts = [(sequence, at) for sequence, at in found.starts if sequence <= found.sequence]
-        honest(disk, path, replace(found, starts=starts), data)
+        if any(sequence > found.durable for sequence, _ in starts):
+            honest(disk, path, replace(found, starts=starts), data)
 
     monkeypatch.setattr(recovery, "_settle", forgetful)
 
 
 def any_later_record_taken_for_damage(monkeypatch):
-    honest = recovery.decode
+    honest = recovery.claimed
 
-    def convinced(data, offset, salt):
-        frame = honest(data, offset, salt)
-        return frame and replace(frame, durable=1 << 62)
+    def convinced(data, offset):
+        sequence, _ = honest(data, offset)
+        return sequence, sequence
 
-    monkeypatch.setattr(recovery, "decode", convinced)
+    monkeypatch.setattr(recovery, "claimed", convinced)
 
 
 def segment_started_before_the_older_is_durable(monkeypatch):

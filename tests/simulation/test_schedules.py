@@ -1,15 +1,15 @@
 """Every scripted schedule holds with all guards on, and shows its finding without the guard."""
 
 import pytest
+
+from kvraft.consensus.switches import Switches
 from simulation import schedules_elections, schedules_links, schedules_log, schedules_rejoin
 from simulation.schedule import SCHEDULES
 
 MODULES = (schedules_elections, schedules_links, schedules_log, schedules_rejoin)
 
 HOLDS = [(name, seed) for name, each in SCHEDULES.items() for seed in each.seeds]
-GUARDS = [
-    (name, off) for name, each in SCHEDULES.items() for off, finding in each.guards.items() if finding
-]
+GUARDS = [(name, off) for name, each in SCHEDULES.items() for off in each.guards]
 
 
 @pytest.mark.parametrize(("name", "seed"), HOLDS)
@@ -28,3 +28,8 @@ def test_median_failover_is_within_the_target():
     middle, worst = schedules_elections.failover_times(range(100, 120))
     assert middle <= 0.3
     assert worst <= 1.0
+
+
+def test_every_switch_is_seen_to_matter():
+    switches = {switch for _, off in GUARDS for switch in off.split("+")}
+    assert switches == set(Switches.__dataclass_fields__)

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -126,7 +127,7 @@ def test_a_subset_of_sectors_survives_whole(disk):
         lost.power_loss(random.Random(seed), Loss.SUBSET)
         content = lost.read("d/f")
         survived = [content[at * SECTOR_BYTES :][:SECTOR_BYTES] == pieces[at] for at in range(5)]
-        holes += any(later and not earlier for earlier, later in zip(survived, survived[1:]))
+        holes += any(later and not earlier for earlier, later in pairwise(survived))
     assert holes > 50
 
 

@@ -189,9 +189,10 @@ class Invariants:
         applied = node.applied
         start = seen.applied_count if applied is seen.applied else 0
         for position in range(start, len(applied)):
-            if position == len(self.order):
-                self.order.append(applied[position])
-            elif self.order[position] != applied[position]:
+            if position >= len(self.order):
+                self.order.extend(applied[position:])
+                break
+            if self.order[position] != applied[position]:
                 detail = f"{node.name} applied {applied[position]} as operation {position + 1}"
                 self.report("state-divergence", f"{detail}, others {self.order[position]}")
                 break

@@ -94,6 +94,10 @@ class Ledger:
         self.wait_for_disks = True
         self.new_cluster_id = 1
         self._snapshotting = False
+        self._snapshot_index = 0
+        """Of the last one begun in this process."""
+        self.on_snapshot: Callable[[], None] = lambda: None
+        """Called when one is durable."""
         self._after = after
         self._engine: Consensus | None = None
         self._joining: set[tuple[str, int]] = set()
@@ -206,15 +210,14 @@ class Ledger:
         engine = self._engine
         if not self.snapshot_every or self._snapshotting or engine is None:
             return
-        if self.state.index - engine.status().snapshot_index < self.snapshot_every:
-            return
-        self.snapshot()
+        if self.state.index - max(self._snapshot_index, self.applied_from) >= self.snapshot_every:
+            self.snapshot()
 
     def snapshot(self) -> None:
         """Write the state as it is now, block by block."""
         assert self._engine is not None
         self._snapshotting = True
-        _, sink = self._engine.begin_snapshot()
+        self._snapshot_index, sink = self._engine.begin_snapshot()
         data = self.state.encode()
         for offset in range(0, len(data), BLOCK_BYTES):
             sink.write(data[offset : offset + BLOCK_BYTES])
@@ -222,3 +225,4 @@ class Ledger:
 
     def _snapshot_done(self) -> None:
         self._snapshotting = False
+        self.on_snapshot()

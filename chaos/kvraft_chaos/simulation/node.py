@@ -14,6 +14,7 @@ from kvraft_chaos.simulation.invariants import Invariants, LogView, Observed
 from kvraft_chaos.simulation.ledger import Ledger
 from kvraft_chaos.simulation.logview import stored_log
 from kvraft_chaos.simulation.network import Network
+from kvraft_chaos.simulation.page_cache import Loss
 from kvraft_chaos.simulation.process import FatalError, Process, Settings
 from kvraft_chaos.simulation.scheduler import Scheduler
 from kvraft_chaos.simulation.station import Reach
@@ -223,20 +224,22 @@ class SimulatedNode:
         self._every_tick(process)
         return True
 
-    def crash(self, *, power: bool = False, keep: int = 0) -> None:
+    def crash(self, *, power: bool = False, keep: int = 0, loss: Loss | None = None) -> None:
         """Kill -9, or (`power`) the machine loses power: the page cache goes, peers hear nothing.
 
-        `keep` messages in flight on each of its connections still arrive.
+        `keep` portions in flight on each of its connections still arrive. `loss` says how much of
+        what was not fsynced survives, and that nothing in flight to the disk was begun; by default
+        both are drawn.
         """
         process, self.process = self.process, None
         self._backlog.clear()
         self.paused = False
-        if process is not None:
+        if process is not None and loss is None:
             process.crash()
         self.shared.network.node_down(self.name, silent=power, keep=keep)
         if power:
             self.powered = False
-            self.disk.power_loss(self.disk_chance.generator)
+            self.disk.power_loss(self.disk_chance.generator, loss)
         else:
             self.disk.kill()
         self._keep_stored()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn
 
+from kvraft.consensus.disk_door import NodeDisk
 from kvraft.consensus.engine import RaftEngine
 from kvraft.consensus.membership import Identity
 from kvraft.consensus.port import Role
@@ -13,7 +14,6 @@ from kvraft.storage.directory import DataDirectory
 from kvraft.storage.errors import StorageError
 from kvraft.storage.snapshots import SnapshotStore
 from kvraft.storage.wal import WriteAheadLog
-from kvraft_chaos.simulation.disk_door import SimulatedDiskDoor
 from kvraft_chaos.simulation.ledger import Ledger
 from kvraft_chaos.simulation.logview import DATA, LiveLog
 from kvraft_chaos.simulation.writer import SimulatedWriter
@@ -61,8 +61,10 @@ class Process:
         self.events: list[str] = []
         """Lines for people."""
         chance = node.chance
+        # An operator gives the flag for an empty directory, and takes it away once it has an owner.
+        rejoin = node.rejoin and not node.disk.exists(f"{DATA}/identity")
         self.directory = DataDirectory.open(
-            node.disk, DATA, node.name, rejoin=node.rejoin, new_disk_id=chance.below(_ID_BITS) | 1
+            node.disk, DATA, node.name, rejoin=rejoin, new_disk_id=chance.below(_ID_BITS) | 1
         )
         self._store = SnapshotStore.open(node.disk, self.directory.snapshot_path)
         self.wal = WriteAheadLog.open(
@@ -81,6 +83,7 @@ class Process:
         )
         self.ledger = Ledger(node.name, self._after)
         self.ledger.snapshot_every = settings.snapshot_every
+        self.ledger.on_snapshot = lambda: node.shared.count("snapshots")
         self.ledger.new_cluster_id = chance.below(_ID_BITS) | 1
         self.engine = self._build_engine(chance.below(_ID_BITS) | 1)
         self.ledger.attach(self.engine)
@@ -105,7 +108,7 @@ class Process:
             identity=identity,
             save_identity=self._save_identity,
             log=self.wal,
-            disk=SimulatedDiskDoor(self.wal, self._store, self.writer),
+            disk=NodeDisk(self.wal, self._store, self.writer),
             doors=self,
             application=self.ledger,
             timing=settings.timing,

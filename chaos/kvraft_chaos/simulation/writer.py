@@ -4,6 +4,7 @@ A batch reaches the disk when its event is due; a crash before that leaves any p
 running the real code up to a drawn I/O step.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -62,6 +63,7 @@ class SimulatedWriter:
         self._on_error = on_error
         self._batch: Batch | None = None
         self._tasks: list[tuple[Callable[[], object], Callable[[object], None]]] = []
+        self._results: deque[tuple[Callable[[object], None], object]] = deque()
         self.batches = 0
 
     def kick(self) -> None:
@@ -110,8 +112,14 @@ class SimulatedWriter:
             self._on_error(error)
             return
         del self._tasks[0]
+        self._results.append((done, result))
+        self._after(self._speed.draw(self._chance, self._speed.task), self._tell_result)
         if self._tasks:
             self._after(self._speed.draw(self._chance, self._speed.task), self._run_task)
+
+    def _tell_result(self) -> None:
+        """The loop hears of a task when it comes to it; the thread may be far ahead by then."""
+        done, result = self._results.popleft()
         done(result)
 
 

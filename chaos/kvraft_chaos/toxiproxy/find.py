@@ -65,8 +65,15 @@ def embedded_server(seed: int = 1) -> Iterator[Proxies]:
 
 @contextlib.contextmanager
 def found_server(environment: Mapping[str, str], *directories: Path) -> Iterator[Proxies]:
-    """The server of this run. A URL that does not answer is an error: nothing falls back."""
+    """The server of this run. A URL that does not answer is an error: nothing falls back.
+
+    TOXIPROXY_URL=embedded takes the embedded server though a binary is at hand.
+    """
     url = environment.get("TOXIPROXY_URL")
+    if url == "embedded":
+        with embedded_server() as proxies:
+            yield proxies
+        return
     if url:
         proxies = Proxies(url)
         proxies.version()

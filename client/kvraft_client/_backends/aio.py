@@ -16,6 +16,10 @@ Result = TypeVar("Result")
 Event = asyncio.Event
 Lock = nullcontext[None]  # one loop, and nothing awaits while it holds one
 
+QUIET_S = 2.0
+"""How long an endpoint may be quiet before a mutation is preceded by a probe. The loss of a
+connection is known at once here; this is for black holes."""
+
 
 class Channel:
     """One connection to one endpoint, made at the first call. Belongs to the running loop."""

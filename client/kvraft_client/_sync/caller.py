@@ -57,7 +57,7 @@ class Caller:
         self.config = config
         self.now = now
         self._uniform = uniform
-        self._endpoints = Endpoints(config.endpoints)
+        self._endpoints = Endpoints(config.endpoints, backend.QUIET_S)
         self._channels: dict[str, backend.Channel] = {}
         self._lock = backend.Lock()
         self._closed = False

@@ -14,9 +14,6 @@ COOL_DOWN_MAX_S = 5.0
 """... and at most, doubling in between: a healed endpoint is found again within seconds."""
 REASK_S = 0.1
 """How often one endpoint is asked again who leads, while nobody knows: an election takes longer."""
-SILENCE_S = 2.0
-"""A mutation is not sent on a connection that was silent for so long without a probe before it:
-that costs one round trip, and turns most black holes from UNKNOWN into a retry elsewhere."""
 
 
 @dataclass(slots=True)
@@ -33,11 +30,16 @@ class _Known:
 class Endpoints:
     """The configured endpoints and what the answers taught about them. One client owns one."""
 
-    def __init__(self, addresses: Sequence[str]) -> None:
-        """Start with nothing known; the first address is asked first."""
+    def __init__(self, addresses: Sequence[str], quiet_s: float) -> None:
+        """Start with nothing known; the first address is asked first.
+
+        An endpoint that was not heard for `quiet_s` seconds is probed before a mutation: that
+        costs a round trip, and makes a retry elsewhere of what would otherwise be UNKNOWN.
+        """
         if not addresses:
             raise ValueError("at least one endpoint is needed")
         self._known = {address: _Known() for address in addresses}
+        self._quiet_s = quiet_s
         self._current = addresses[0]
         self._term = 0
         self.leader: str | None = None
@@ -72,7 +74,7 @@ class Endpoints:
         known = self._known[address]
         if not ready or known.name is None:
             return True
-        if mutation and now - known.heard_at > SILENCE_S:
+        if mutation and now - known.heard_at > self._quiet_s:
             return True
         return self.leader is None and now - known.asked_at > REASK_S
 
@@ -94,6 +96,10 @@ class Endpoints:
             self.leader = None
             for each in self._known.values():
                 each.asked_at = float("-inf")
+
+    def heard(self, address: str, now: float) -> None:
+        """Note that the store itself answered, be it by a refusal."""
+        self._known[address].heard_at = now
 
     def leader_is(self, name: str | None, term: int) -> None:
         """Learn who leads from a node's status at that term; an older term teaches nothing."""

@@ -152,5 +152,7 @@ class Attempts:
     ) -> None:
         if failure.reason is None:
             endpoints.failed(failure.endpoint, now, random())
-        elif failure.reason in _ELSEWHERE:
+            return
+        endpoints.heard(failure.endpoint, now)
+        if failure.reason in _ELSEWHERE:
             endpoints.refused(failure.endpoint, failure.leader)

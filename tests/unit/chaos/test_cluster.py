@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 
 from kvraft import config
 from kvraft_chaos.cluster import ChaosCluster, ClusterError
-from kvraft_chaos.proxies import ProxySpec
+from kvraft_chaos.ports import EPHEMERAL, free_ports
+from kvraft_chaos.proxies import ProxySpec, ToxiproxyError
 from kvraft_chaos.topology import NODES, around, client_link, peer_link, peer_links
 from kvraft_chaos.toxiproxy.find import embedded_server
 from kvraft_chaos.waiting import wait_until
@@ -49,6 +51,19 @@ def test_every_pair_has_two_links_and_every_node_a_client_link(sleepers, proxies
     assert proxies.names() == sorted(expected)
     for a, b in peer_links():
         assert proxies.show(peer_link(a, b))["upstream"] == sleepers.nodes[b].peer_listen
+
+
+def test_ports_are_distinct_free_and_not_the_kernels_own():
+    ports = free_ports(50)
+    assert len(set(ports)) == 50
+    assert max(ports) < int(EPHEMERAL.read_text().split()[0])
+    with socket.create_server(("127.0.0.1", ports[0])):
+        assert ports[0] not in free_ports(50)
+
+
+def test_a_refusal_of_the_server_is_told_in_its_words(proxies):
+    with pytest.raises(ToxiproxyError, match=r'DELETE /proxies/none: \{"error": "proxy not found"'):
+        proxies.delete("none")
 
 
 def test_isolating_a_node_takes_its_four_links():

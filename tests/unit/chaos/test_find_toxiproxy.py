@@ -25,7 +25,9 @@ def test_a_given_url_is_used_and_nothing_else(tmp_path):
 
 
 def test_a_url_where_nobody_answers_is_one_clear_line():
-    with pytest.raises(ToxiproxyError, match=r"Toxiproxy at http://127.0.0.1:9: GET /version"):
+    with pytest.raises(
+        ToxiproxyError, match=r"http://127.0.0.1:9: GET /version: no server answers"
+    ):
         found_server({"TOXIPROXY_URL": "http://127.0.0.1:9"}).__enter__()
 
 
@@ -38,7 +40,7 @@ def test_a_malformed_url_is_named(url):
 def test_a_server_that_hangs_does_not_hang_us():
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        with pytest.raises(ToxiproxyError, match="timed out"):
+        with pytest.raises(ToxiproxyError, match=r"no answer within 0\.2 s"):
             Proxies(url, timeout_s=0.2).version()
 
 
@@ -66,6 +68,13 @@ def test_the_binary_is_found_on_the_path_first(tmp_path):
 
 def test_without_anything_the_embedded_server_is_used():
     with found_server({"PATH": ""}) as found:
+        assert found.version().endswith("kvraft.embedded")
+
+
+def test_the_embedded_server_can_be_asked_for(tmp_path):
+    program(tmp_path, "toxiproxy-server")
+    environment = {"PATH": str(tmp_path), "TOXIPROXY_URL": "embedded"}
+    with found_server(environment) as found:
         assert found.version().endswith("kvraft.embedded")
 
 

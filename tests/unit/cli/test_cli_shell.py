@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from kvraft.cli import app as cli
@@ -34,8 +35,6 @@ def commands(command, path=()):
 
 
 def every_command():
-    from typer.main import get_command
-
     found = dict(commands(get_command(cli.app)))
     return {path: each for path, each in found.items() if path[0] != "serve"}
 

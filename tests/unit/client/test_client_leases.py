@@ -250,7 +250,9 @@ def test_a_revoke_that_fails_is_logged_and_does_not_hide_the_bodys_result(start,
 def test_a_client_closed_under_a_lease_ends_its_renewals(start):
     node = start()
     kv = Client(node.endpoint)
-    with kv.lease(ttl=1.0) as lease:
+    with kv.lease(ttl=3.0) as lease:
         kv.close()
-        assert not lease._renewals._thread.join(10)
+        lease._renewals._thread.join(10)
+
         assert not lease._renewals._thread.is_alive()
+        assert lease.state is not LeaseState.LOST  # it did not spin until then

@@ -9,7 +9,7 @@ ALL = ["a:1", "b:1", "c:1"]
 
 def known(leader=None, term=1):
     """Three endpoints whose names are known."""
-    endpoints = Endpoints(ALL)
+    endpoints = Endpoints(ALL, 2.0)
     for address in ALL:
         endpoints.answered(address, "n" + address[0], term, now=0.0)
     endpoints.leader_is(leader, term)
@@ -18,11 +18,11 @@ def known(leader=None, term=1):
 
 def test_there_must_be_an_endpoint():
     with pytest.raises(ValueError, match="at least one"):
-        Endpoints([])
+        Endpoints([], 2.0)
 
 
 def test_the_first_is_asked_first_and_the_last_that_answered_is_kept():
-    endpoints = Endpoints(ALL)
+    endpoints = Endpoints(ALL, 2.0)
 
     assert endpoints.choose(0.0) == "a:1"
 
@@ -40,7 +40,7 @@ def test_the_leaders_endpoint_is_chosen_by_name():
 
 
 def test_while_the_leaders_endpoint_is_unknown_the_unknown_ones_are_tried():
-    endpoints = Endpoints(ALL)
+    endpoints = Endpoints(ALL, 2.0)
     endpoints.answered("a:1", "na", 1, now=0.0)
     endpoints.leader_is("nz", 1)
 
@@ -84,7 +84,7 @@ def test_a_refusal_by_a_follower_does_not_unseat_the_leader():
 
 
 def test_an_endpoint_that_failed_is_passed_over_for_longer_each_time_up_to_a_bound():
-    endpoints = Endpoints(["a:1", "b:1"])
+    endpoints = Endpoints(["a:1", "b:1"], 2.0)
     pauses = []
     now = 0.0
     for _ in range(8):
@@ -97,7 +97,7 @@ def test_an_endpoint_that_failed_is_passed_over_for_longer_each_time_up_to_a_bou
 
 
 def test_an_answer_ends_the_pause():
-    endpoints = Endpoints(["a:1", "b:1"])
+    endpoints = Endpoints(["a:1", "b:1"], 2.0)
     endpoints.failed("a:1", 0.0, jitter=0.0)
     endpoints.answered("a:1", "na", 1, now=0.0)
 
@@ -105,7 +105,7 @@ def test_an_answer_ends_the_pause():
 
 
 def test_if_all_are_passed_over_one_is_still_chosen():
-    endpoints = Endpoints(ALL)
+    endpoints = Endpoints(ALL, 2.0)
     for address in ALL:
         endpoints.failed(address, 0.0, jitter=1.0)
 
@@ -141,3 +141,10 @@ def test_an_endpoint_that_failed_is_asked_for_its_status_before_a_mutation():
     endpoints.failed("b:1", 0.1, jitter=0.0)
 
     assert endpoints.wants_probe("b:1", 0.5, ready=True, mutation=True)
+
+
+def test_a_refusal_is_a_sign_of_life():
+    endpoints = known(leader="na")
+    endpoints.heard("a:1", 3.0)
+
+    assert not endpoints.wants_probe("a:1", 4.0, ready=True, mutation=True)

@@ -62,7 +62,7 @@ def test_what_may_be_sent_again(effect, given, wanted):
 
 
 def test_an_untried_endpoint_is_tried_at_once_then_there_is_a_pause():
-    endpoints = Endpoints(["a:1", "b:1", "c:1"])
+    endpoints = Endpoints(["a:1", "b:1", "c:1"], 2.0)
     attempts = Attempts(Effect.MUTATION, 0.0, 5.0, RetrySettings())
 
     waits, asked = [], []
@@ -75,7 +75,7 @@ def test_an_untried_endpoint_is_tried_at_once_then_there_is_a_pause():
 
 
 def test_the_pause_doubles_has_full_jitter_and_a_bound():
-    endpoints = Endpoints(["a:1"])
+    endpoints = Endpoints(["a:1"], 2.0)
     attempts = Attempts(Effect.READ, 0.0, 100.0, RetrySettings())
 
     waits = [attempts.failed(failure(), endpoints, 0.0, always(1.0)) for _ in range(6)]
@@ -86,7 +86,7 @@ def test_the_pause_doubles_has_full_jitter_and_a_bound():
 
 
 def test_the_deadline_ends_a_call_without_a_pointless_pause():
-    endpoints = Endpoints(["a:1"])
+    endpoints = Endpoints(["a:1"], 2.0)
     attempts = Attempts(Effect.READ, 0.0, 1.0, RetrySettings())
 
     assert attempts.failed(failure(), endpoints, 0.98, always(1.0)) is None
@@ -94,7 +94,7 @@ def test_the_deadline_ends_a_call_without_a_pointless_pause():
 
 
 def test_a_refused_mutation_is_not_sent_again_when_too_little_time_is_left():
-    endpoints = Endpoints(["a:1", "b:1"])
+    endpoints = Endpoints(["a:1", "b:1"], 2.0)
     attempts = Attempts(Effect.MUTATION, 0.0, 5.0, RetrySettings())
 
     assert attempts.limit(4.95) == pytest.approx(0.05)  # the first one may try
@@ -105,7 +105,7 @@ def test_a_refused_mutation_is_not_sent_again_when_too_little_time_is_left():
 
 
 def test_the_budget_ends_a_call_even_if_every_pause_is_zero():
-    endpoints = Endpoints(["a:1"])
+    endpoints = Endpoints(["a:1"], 2.0)
     attempts = Attempts(Effect.READ, 0.0, 1.0, RetrySettings())
 
     count = 0
@@ -117,7 +117,7 @@ def test_the_budget_ends_a_call_even_if_every_pause_is_zero():
 
 
 def test_overload_waits_as_long_as_the_store_says_and_does_not_go_elsewhere():
-    endpoints = Endpoints(["a:1", "b:1"])
+    endpoints = Endpoints(["a:1", "b:1"], 2.0)
     attempts = Attempts(Effect.MUTATION, 0.0, 5.0, RetrySettings())
     busy = failure(reason="OVERLOAD", outcome=Outcome.NOT_APPLIED, retry_after_ms=700)
 
@@ -134,7 +134,7 @@ def test_a_read_leaves_time_for_another_endpoint_and_a_mutation_waits_for_its_an
 
 
 def test_the_stores_word_is_reported_rather_than_a_later_connection_error():
-    endpoints = Endpoints(["a:1", "b:1"])
+    endpoints = Endpoints(["a:1", "b:1"], 2.0)
     attempts = Attempts(Effect.MUTATION, 0.0, 1.0, RetrySettings())
     attempts.failed(no_quorum("a:1"), endpoints, 0.0, always(0.5))
 
@@ -144,7 +144,7 @@ def test_the_stores_word_is_reported_rather_than_a_later_connection_error():
 
 
 def test_one_unknown_attempt_makes_the_whole_call_unknown():
-    endpoints = Endpoints(["a:1"])
+    endpoints = Endpoints(["a:1"], 2.0)
     attempts = Attempts(Effect.REPEATABLE, 0.0, 1.0, RetrySettings())
     attempts.failed(failure(), endpoints, 0.0, always(0.5))
 
@@ -153,7 +153,7 @@ def test_one_unknown_attempt_makes_the_whole_call_unknown():
 
 
 def test_a_refusal_of_what_may_be_repeated_is_definite():
-    endpoints = Endpoints(["a:1"])
+    endpoints = Endpoints(["a:1"], 2.0)
     attempts = Attempts(Effect.REPEATABLE, 0.0, 1.0, RetrySettings())
     attempts.failed(failure(), endpoints, 0.0, always(0.5))
     gone = failure(reason="LEASE_NOT_FOUND", outcome=Outcome.NOT_APPLIED)

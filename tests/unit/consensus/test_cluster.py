@@ -152,7 +152,9 @@ def fail_over(seed, stop):
     stop(world, leader)
     started = world.now
     world.until(
-        lambda: any(n.leads and n.alive and n is not leader for n in world.nodes.values()), 5.0, 0.001
+        lambda: any(n.leads and n.alive and n is not leader for n in world.nodes.values()),
+        5.0,
+        0.001,
     )
     return world.now - started
 
@@ -212,6 +214,30 @@ def test_an_isolated_leader_steps_down_and_answers_once():
     world.converge()
     assert world.a.payloads == [b"x", b"y"]
     assert len(pending) == 1
+
+
+def test_a_backlog_of_old_terms_is_applied_in_steps_after_a_restart_of_all():
+    world = World()
+    world.elect()
+    for at in range(700):
+        world.leader().propose(b"%d" % at)
+    world.run(0.5)
+    world.converge()
+    for name in "abc":
+        world.crash(name)
+    for name in "abc":
+        world[name].start()
+    sizes, node = [], world.a
+    turn = node.tick
+
+    def counted():
+        before = len(node.payloads)
+        turn()
+        sizes.append(len(node.payloads) - before)
+
+    node.tick = counted
+    world.until(lambda: len(node.payloads) == 700)
+    assert 0 < max(sizes) <= Flow().apply_batch
 
 
 def test_window_bounds_what_is_in_flight():

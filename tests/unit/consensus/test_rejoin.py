@@ -1,9 +1,12 @@
 """RULES B2 and B3: a lost disk, an empty disk under a known name, and the way back."""
 
+from dataclasses import replace
+
 import pytest
-from consensus_world import World, without
+from consensus_world import World, members, without
 
 from kvraft.consensus.port import Role
+from kvraft.consensus.timing import Flow
 
 pytestmark = pytest.mark.usefixtures("virtual_time")
 
@@ -73,8 +76,7 @@ def test_a_rejoining_node_counts_for_nothing_while_it_cannot_finish():
     world.run(0.05)
     if world.a.leads:
         pending = world.a.propose(b"must not be acknowledged")
-    world.run(4.0)
-    assert pending == [] or str(pending[0].value) != "x"
+    world.run(6.0)
     assert all("Applied" not in repr(one) for one in pending)
     assert world.b.status.role is Role.REJOINING
     assert any("not connected: c" in text for text in refusals(world, "b"))
@@ -137,8 +139,6 @@ def test_the_vote_of_the_present_term_is_spent():
 
 
 def test_rejoin_by_snapshot():
-    from kvraft.consensus.timing import Flow
-
     world = cluster(flow=Flow(log_tail_bytes=100))
     for at in range(50):
         world.write(b"w%d" % at)
@@ -195,12 +195,16 @@ def test_a_slot_left_empty_by_the_bootstrap_is_filled_without_the_flag():
     world._redial()
     world.elect()
     disks = {name: world[name].directory.disk_id for name in "ab"}
-    from consensus_world import members
-
     world.write(members(77, disks))
     world.write(b"x")
     world.c.start()
-    world.until(lambda: world.c.members[1].get("c") == world.c.directory.disk_id if hasattr(world.c, "members") else False)
+    world.until(
+        lambda: (
+            world.c.members[1].get("c") == world.c.directory.disk_id
+            if hasattr(world.c, "members")
+            else False
+        )
+    )
     world.until(lambda: world.c.status.role is Role.FOLLOWER)
     world.converge()
 
@@ -208,8 +212,6 @@ def test_a_slot_left_empty_by_the_bootstrap_is_filled_without_the_flag():
 def test_another_cluster_is_refused():
     world = cluster()
     hello = world.b.engine.hello()
-    from dataclasses import replace
-
     other = world.a.engine.check_hello(replace(hello, cluster_id=78))
     assert other is not None
     assert "belongs to cluster" in other.reason

@@ -6,9 +6,12 @@ import pytest
 from core_states import apply, bootstrapped, encoding, loaded
 
 from kvraft.core.commands import Delete, DeleteRange, LeaseGrant, LeaseKeepAlive, LeaseRevoke, Put
+from kvraft.core.frozen import KEY
 from kvraft.core.limits import SNAPSHOT_BLOCK_BYTES, TABLE_CHUNK_RECORDS
 from kvraft.core.snapshot import state_hash
 from kvraft.core.table import Table
+
+WHOLE = {"limit": 999, "max_bytes": 1 << 30}
 
 
 @pytest.fixture
@@ -86,7 +89,10 @@ def test_blocks_are_small_even_where_a_value_is_large():
     frozen = machine.freeze()
     sizes = [len(block) for block in frozen.blocks()]
     assert max(sizes) == SNAPSHOT_BLOCK_BYTES
-    assert sum(sizes) == len(encoding(machine))
+    heads = len(encoding(bootstrapped()))
+    assert sum(sizes) == heads + KEY.size * machine.key_count + machine.state_bytes
+    again = loaded(encoding(machine), SNAPSHOT_BLOCK_BYTES)
+    assert again.page(b"", None, **WHOLE) == machine.page(b"", None, **WHOLE)
 
 
 def test_keys_written_since_are_skipped_in_bounded_slices():
@@ -137,6 +143,13 @@ def test_a_view_costs_nothing_where_nothing_changes():
     frozen.release()
     apply(machine, Put(b"k2", b"2"))
     assert not machine._keyspace._views
+
+
+def test_keys_that_came_and_went_since_have_no_place_in_a_views_order():
+    machine = filled()
+    frozen = machine.freeze()
+    apply(machine, Put(b"new", b""), Delete(b"new"), Delete(b"k1"))
+    assert list(frozen._keys._gone) == [b"k1"]
 
 
 def test_the_hash_is_taken_block_by_block():

@@ -255,6 +255,17 @@ def test_leases_are_listed_in_pages_without_their_keys():
     assert machine.list_leases(5, 2) == ([LeaseDescription(7, 1_000, 1_000, ())], False)
 
 
+@pytest.mark.parametrize("end", [LeaseRevoke(5), None])
+def test_an_id_granted_anew_carries_nothing_of_the_lease_before(end):
+    machine = bootstrapped()
+    apply(machine, LeaseGrant(1_000, lease_id=5), Put(b"k", b"", lease_id=5), at=0)
+    apply(machine, *([end] if end else []), at=1_000)
+    apply(machine, LeaseGrant(1_000, lease_id=5), Put(b"k", b""))
+    assert keys_of(machine, 5) == ()
+    apply(machine, at=9_000)
+    assert machine.get(b"k") is not None
+
+
 def test_the_remaining_time_is_the_same_after_a_reload():
     machine = bootstrapped()
     apply(machine, LeaseGrant(5_000, lease_id=5), Put(b"k", b"", ttl_ms=3_000), at=100)

@@ -18,7 +18,8 @@ from kvraft.core.frozen import (
 )
 from kvraft.core.limits import REVISION_LEAP, ApplyLimits
 from kvraft.core.machine import StateMachine
-from kvraft.core.snapshot import StateLoader, restored
+from kvraft.core.snapshot import StateLoader, restored, revision_of
+from kvraft.core.state import State
 
 INT64_MAX = (1 << 63) - 1
 
@@ -124,7 +125,8 @@ def test_every_field_of_the_machine_is_in_the_encoding():
 
 
 def test_every_slot_of_the_machine_is_accounted_for():
-    assert set(StateMachine.__slots__) == {
+    assert StateMachine.__slots__ == ()
+    assert set(State.__slots__) == {
         "_keyspace",
         "_leases",
         "_members",
@@ -264,6 +266,15 @@ def test_every_cut_is_refused():
     for size in range(len(whole)):
         with pytest.raises(CodecError, match="cut off before its end"):
             loaded(whole[:size])
+
+
+def test_the_revision_stands_in_the_first_bytes():
+    machine = full()
+    whole = encoding(machine)
+    assert revision_of(whole) == revision_of(whole[:64]) == machine.revision
+    for raw in (whole[:40], b"", b"x" * 64, MAGIC + bytes(64)):
+        with pytest.raises(CodecError):
+            revision_of(raw)
 
 
 def test_a_restore_hands_out_nothing_a_second_time():

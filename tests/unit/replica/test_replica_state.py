@@ -49,7 +49,7 @@ def test_a_missing_disk_is_waited_for_only_so_long(make_rig):
     rig = make_rig()
     rig.lead()
     rig.consensus.known["n2"] = rig.consensus.hello("n2")
-    rig.tick(seconds=0.4)
+    rig.tick(seconds=0.9)
     assert rig.consensus.proposed == []
 
     rig.tick(seconds=0.2)
@@ -60,7 +60,7 @@ def test_a_missing_disk_is_waited_for_only_so_long(make_rig):
 def test_a_failed_bootstrap_is_proposed_again(make_rig):
     rig = make_rig()
     rig.lead()
-    rig.tick(seconds=0.6)
+    rig.tick(seconds=1.1)
     rig.consensus.fail(Failure.LEADERSHIP_LOST)
     rig.tick()
 

@@ -7,6 +7,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from service_wire import Wire, failure_of
 
+from kvraft.core.limits import RequestLimits
+from kvraft.service.calls import Calls
+from kvraft.service.health import HealthService
 from kvraft.service.limits import ServiceLimits
 from kvraft.service.server import SERVICES
 
@@ -88,6 +91,35 @@ async def test_a_stop_is_pushed_and_ends_the_watch(wire: Wire) -> None:
     assert (await watch.read()).status == NOT_SERVING
     assert await watch.read() is grpc.aio.EOF
     await asyncio.wait_for(stopping, 5.0)  # well before the grace has passed
+
+
+class SlowContext:
+    """The part of a call's context that a watch uses; every write can be interrupted."""
+
+    def __init__(self, during_write) -> None:
+        self.written: list[int] = []
+        self._during_write = during_write
+
+    async def write(self, response: health_pb2.HealthCheckResponse) -> None:
+        self.written.append(response.status)
+        self._during_write()
+
+
+@pytest.mark.parametrize("change", ["close", "refresh"])
+async def test_what_changes_during_a_write_is_told_by_the_next(node, change) -> None:
+    service = HealthService(Calls(node, RequestLimits(), ServiceLimits()), SERVICES)
+
+    def lose() -> None:
+        node.reachable = False
+        getattr(service, change)()
+
+    context = SlowContext(lose)
+    watching = asyncio.create_task(service.Watch(asked(), context))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert context.written == [SERVING, NOT_SERVING]
+    assert watching.done() == (change == "close")
+    watching.cancel()
 
 
 class TestBounds:

@@ -219,6 +219,15 @@ class TestBounds:
         stream.cancel()
 
 
+async def test_a_stream_that_begins_behind_the_stop_is_sent_away(wire: Wire) -> None:
+    """It was accepted before the stop; its handler runs after."""
+    wire.server._leases.close()
+    stream = wire.lease.KeepAlive(timeout=20.0)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await asyncio.wait_for(stream.read(), 5.0)
+    assert failure_of(caught.value).info.reason == "SHUTTING_DOWN"
+
+
 async def test_a_stop_answers_what_was_read_and_says_where_to_go(wire: Wire) -> None:
     lease_id = await grant(wire)
     wire.node.hold = True

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kvraft.storage import record as framing
+from kvraft.storage import recovery
 from kvraft.storage.disk import OsDisk
 from kvraft.storage.errors import DamagedLog
 from kvraft.storage.record import FRAME_BYTES, Record, encode
@@ -164,6 +165,19 @@ def test_payloads_that_imitate_records_do_not_stop_a_node(directory):
     path.write_bytes(torn)
 
     assert list(opened(directory, disk_id=1234567).recovered) == []
+
+
+def test_values_full_of_plausible_lengths_do_not_make_the_scan_quadratic(directory, monkeypatch):
+    checked = []
+    monkeypatch.setattr(recovery, "decode", lambda *where: checked.append(where))
+    build(directory, [(b"\0\1" * 5_000,)])
+    path = only(directory)
+    torn = bytearray(path.read_bytes())
+    torn[80] ^= 1
+    path.write_bytes(torn)
+
+    assert list(opened(directory).recovered) == []
+    assert len(checked) == 0
 
 
 @pytest.fixture

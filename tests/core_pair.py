@@ -1,0 +1,72 @@
+"""The state machine and its oracle, moved together and compared after every move."""
+
+from dataclasses import replace
+
+from core_oracle import Oracle
+from core_states import MEMBERS, digest, encoding, loaded
+
+from kvraft.core.codec import decode_entry, encode_entry
+from kvraft.core.commands import Bootstrap, Entry
+from kvraft.core.machine import StateMachine
+from kvraft.core.results import Refused
+
+
+class Pair:
+    """`frozen` holds (view, its encoding when frozen, an iterator half way, what that gave)."""
+
+    def __init__(self, limits):
+        self.machine, self.oracle = StateMachine(), Oracle()
+        self.frozen = []
+        self.apply([Bootstrap(7, MEMBERS, limits)])
+
+    def apply(self, commands, *, gap=1, passed_ms=None):
+        # A stamp from behind (a new leader's base may lie below) must not turn time back.
+        stamp = None if passed_ms is None else self.oracle.now_ms + passed_ms - 1
+        entry = decode_entry(encode_entry(Entry(stamp, tuple(commands))))
+        index = self.machine.index + gap
+        results = self.machine.apply(index, entry)
+        told = [r.reason.value if isinstance(r, Refused) else r for r in results]
+        assert told == self.oracle.apply(index, entry)
+        assert len(self.machine.revisions) == len(commands)
+        assert not commands or self.machine.revisions[-1] == self.machine.revision
+        return told
+
+    def freeze(self):
+        view = self.machine.freeze()
+        self.frozen.append((view, b"".join(view.blocks()), view.blocks(), []))
+
+    def read_on(self, choice, steps):
+        _, whole, blocks, given = self.frozen[choice % len(self.frozen)]
+        given += [block for _, block in zip(range(steps), blocks, strict=False)]
+        assert whole.startswith(b"".join(given))
+
+    def release(self, choice):
+        view, whole, blocks, given = self.frozen.pop(choice % len(self.frozen))
+        assert b"".join(given) + b"".join(blocks) == whole
+        assert b"".join(view.blocks()) == whole
+        view.release()
+
+    def reload(self, piece):
+        before = digest(self.machine)
+        self.machine = loaded(encoding(self.machine), piece)
+        assert digest(self.machine) == before
+
+    def check(self):
+        machine, oracle = self.machine, self.oracle
+        everything = machine.page(b"", None, limit=100, max_bytes=1 << 20)
+        assert list(everything.entries) == [oracle.entries[k] for k in sorted(oracle.entries)]
+        assert machine.key_count == len(oracle.entries)
+        assert machine.state_bytes == sum(len(e.key + e.value) for e in oracle.entries.values())
+        described = [oracle.describe(lease_id) for lease_id in sorted(oracle.leases)]
+        assert [machine.describe_lease(d.lease_id) for d in described] == described
+        listed, more = machine.list_leases(0, 100)
+        assert (listed, more) == ([replace(d, keys=()) for d in described], False)
+        granted = [lease for lease in oracle.leases.values() if not lease.implicit]
+        assert machine.lease_count == len(granted)
+        deadlines = [lease.deadline_ms for lease in oracle.leases.values()]
+        assert machine.next_deadline_ms() == min(deadlines, default=None)
+        ttls = [lease.ttl_ms for lease in oracle.leases.values()]
+        assert machine.smallest_ttl_ms() == min(ttls, default=None)
+        told = (machine.revision, machine.cluster_time_ms, machine.cluster_id)
+        assert told == (oracle.revision, oracle.now_ms, oracle.cluster_id)
+        assert {n: m.disk_id for n, m in machine.members.items()} == oracle.disks
