@@ -64,9 +64,7 @@ class Server:
             self._replica, str(config.listen), tls=config.client_tls, requests=self._limits
         )
         self._engine.start()
-        # What start-up built stays for the life of the process: out of the collector's way.
-        gc.collect()
-        gc.freeze()
+        gc.collect()  # what start-up left behind; the driver spares what stays
         await self._transport.start(self._engine)
         self._driver.start()
         await service.start()

@@ -193,13 +193,21 @@ def make(name: str, addresses: dict[str, Address], *, recorder=None, **options) 
 
 @contextlib.asynccontextmanager
 async def running(*nodes: Node) -> AsyncIterator[None]:
-    """Run nodes from start to close."""
+    """Run nodes from start to close; nothing may reach the loop's exception handler meanwhile.
+
+    A test that expects something there sets a handler of its own first.
+    """
+    troubles: list[dict] = []
+    loop = asyncio.get_running_loop()
+    if loop.get_exception_handler() is None:
+        loop.set_exception_handler(lambda _, context: troubles.append(context))
     try:
         for node in nodes:
             await node.transport.start(node.saw)
         yield
     finally:
         await asyncio.gather(*(node.transport.close() for node in nodes))
+    assert troubles == []
 
 
 @contextlib.asynccontextmanager

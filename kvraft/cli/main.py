@@ -18,3 +18,7 @@ def main() -> None:
         print(f"kvraft: error: {text}", file=sys.stderr)  # noqa: T201 - a command's output
         sys.exit(1)
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -82,19 +82,10 @@ class Reads:
         """Leader or term changed, or a link's epoch did: attempts on the way are void."""
         attempt = self._state.attempt
         if attempt is not None:
-            self._state.queued[:0] = [one for one in attempt.barriers if one.done is not None]
+            self._state.queued[:0] = attempt.barriers
             self._state.attempt = None
         if not self._shared.leads:
             self._state.queued = [one for one in self._state.queued if one.done is not None]
-
-    def fail_all(self, why: Failure) -> None:
-        """No quorum can be had: answer now, not at each caller's deadline."""
-        state, self._state = self._state, _State()
-        waiting = state.queued + (state.attempt.barriers if state.attempt else [])
-        waiting += [one for attempt in state.applying for one in attempt.barriers]
-        for one in waiting:
-            if one.done is not None:
-                one.done(why)
 
     def poll(self, now: float, leader: str | None) -> None:
         """Send what is queued, give up what is too old."""

@@ -95,13 +95,6 @@ class Replication:
         else:
             self.refresh(peer)
 
-    def forget(self, peer: str) -> None:
-        """The peer's disk is another: what the former one acknowledged is void."""
-        follower = self.followers[peer]
-        follower.match = 0
-        follower.paused = None
-        self._go_back(peer, follower, self._shared.journal.last_index + 1)
-
     def forget_match(self, peer: str) -> None:
         """What the peer's former disk acknowledged counts for nothing from now on."""
         self.followers[peer].match = 0

@@ -34,10 +34,10 @@ class _Waiting:
 
 @dataclass(frozen=True, slots=True)
 class AppliedBatch:
-    """What `Application.apply` returns for an entry: results in order, and the revision after."""
+    """What `Application.apply` returns for an entry: results, and the revision after each."""
 
     results: Sequence[Result]
-    revision: int
+    revisions: Sequence[int]
 
 
 def _size(command: Command) -> int:
@@ -154,8 +154,9 @@ def _answer(batch: list[_Waiting], outcome: Applied | Failure) -> None:
         return
     applied = outcome.result
     assert isinstance(applied, AppliedBatch), "apply answers with a batch"
-    for waiting, result in zip(batch, applied.results, strict=True):
-        waiting.finish(Answer(result, applied.revision, outcome.index))
+    answers = zip(batch, applied.results, applied.revisions, strict=True)
+    for waiting, result, revision in answers:
+        waiting.finish(Answer(result, revision, outcome.index))
 
 
 def proposal_failed(failure: Failure) -> Denied:

@@ -4,12 +4,11 @@ Imports: core, the consensus port. A marker freezes the state where it is applie
 computed in slices and told to every peer; the node that asked gathers them (RULES I15).
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from kvraft.consensus.port import Consensus
-from kvraft.core.frozen import FrozenState
+from kvraft.core.frozen import FrozenState, state_hash
 from kvraft.core.machine import StateMachine
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.messages import HashReport, encode
@@ -25,8 +24,8 @@ class _Hashing:
     nonce: int
     index: int
     frozen: FrozenState
-    blocks: Iterator[bytes]
-    digest: "hashlib.blake2b" = field(default_factory=lambda: hashlib.blake2b(digest_size=32))
+    steps: Iterator[str | None]
+    """Nothing for each block hashed, the digest last."""
 
 
 @dataclass(slots=True)
@@ -60,7 +59,7 @@ class Hashes:
         """Freeze the state at a marker; a node with too many views leaves this one out."""
         if len(self._hashing) < self._limits.hash_views:
             frozen = machine.freeze()
-            self._hashing.append(_Hashing(nonce, index, frozen, frozen.blocks()))
+            self._hashing.append(_Hashing(nonce, index, frozen, state_hash(frozen)))
 
     def abort(self) -> None:
         """The state was replaced: what is in progress cannot be finished."""
@@ -73,14 +72,14 @@ class Hashes:
         if not self._hashing:
             return False
         hashing, end = self._hashing[0], now() + self._limits.snapshot_slice_ms / 1000
-        for block in hashing.blocks:
-            hashing.digest.update(block)
+        digest = next(hashing.steps)
+        while digest is None:
             if now() >= end:
                 return True
+            digest = next(hashing.steps)
         self._hashing.pop(0)
         revision = hashing.frozen.revision
         hashing.frozen.release()
-        digest = hashing.digest.hexdigest()
         report = HashReport(hashing.nonce, hashing.index, revision, digest)
         for peer in self._consensus.status().peers:
             self._consensus.send_to_peer(peer.name, encode(report))

@@ -260,7 +260,7 @@ class Replica:
                 self._members_changed()
             elif isinstance(result, MarkerResult):
                 self._hashes.on_marker(machine, index, result.nonce)
-        return AppliedBatch(results, machine.revision)
+        return AppliedBatch(results, machine.revisions)
 
     def begin_load(self, source: SnapshotSource) -> Loading:
         """Start to build a state beside the live one."""

@@ -79,7 +79,8 @@ class Snapshotter:
             if block is None:
                 self._finish(sink)
                 return False
-            sink.write(block)
+            if block:  # an empty one only marks a place to pause
+                sink.write(block)
             if self._now() >= end:
                 self.longest_slice_ms = max(self.longest_slice_ms, (self._now() - start) * 1000)
                 return True

@@ -42,7 +42,7 @@ class KeepAliveStream:
                 self._slots.release()
             await reader  # a request that cannot be parsed raises there
         finally:
-            reader.cancel()
+            reader.cancel()  # of one that has ended: its exception is heard, here by nobody
 
     def stop(self, reason: CallError) -> None:
         """Read no more; end with `reason` once what was read is answered."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -11,12 +12,12 @@ from kvraft.core.limits import RequestLimits
 from kvraft.replica.port import Node
 from kvraft.service.calls import Calls
 from kvraft.service.cluster import ClusterService
-from kvraft.service.credentials import CertificateFiles, server_credentials
 from kvraft.service.health import SERVICE_NAME as HEALTH_NAME
 from kvraft.service.health import HealthService
 from kvraft.service.kv import KeyValueService
 from kvraft.service.lease import LeaseService
 from kvraft.service.limits import ServiceLimits
+from kvraft.tls import TlsFiles, read_pem
 from kvraft.v1 import (
     cluster_pb2,
     cluster_pb2_grpc,
@@ -89,13 +90,13 @@ def build_server(
     node: Node,
     address: str,
     *,
-    tls: CertificateFiles | None = None,
+    tls: TlsFiles | None = None,
     requests: RequestLimits | None = None,
     limits: ServiceLimits | None = None,
 ) -> ClientServer:
     """Bind HOST:PORT (port 0: any) and return the server, not started yet.
 
-    BindError where the port cannot be had, CredentialsError where `tls` cannot be used.
+    BindError where the port cannot be had, TlsError where `tls` cannot be used.
     """
     limits = limits or ServiceLimits()
     calls = Calls(node, requests or RequestLimits(), limits)
@@ -112,13 +113,21 @@ def build_server(
     return ClientServer(server, bound, health=health, leases=leases)
 
 
-def _bind(server: grpc.aio.Server, address: str, tls: CertificateFiles | None) -> str:
+def _credentials(tls: TlsFiles) -> grpc.ServerCredentials:
+    """Demand a certificate of every client."""
+    pem = read_pem(tls)
+    return grpc.ssl_server_credentials(
+        [(pem.key, pem.cert)], root_certificates=pem.ca, require_client_auth=True
+    )
+
+
+def _bind(server: grpc.aio.Server, address: str, tls: TlsFiles | None) -> str:
     """Return `address` with the port that was bound; gRPC raises, or (before 1.60) returns 0."""
     try:
         if tls is None:
             port = server.add_insecure_port(address)
         else:
-            port = server.add_secure_port(address, server_credentials(tls))
+            port = server.add_secure_port(address, _credentials(tls))
     except RuntimeError as error:
         raise BindError(f"cannot listen on {address} for clients: {error}") from error
     if port == 0:

@@ -37,13 +37,14 @@ async def wire() -> AsyncIterator[Wire]:
     server = build_server(node, "127.0.0.1:0")
     await server.start()
     # A node stops on what nobody caught, so no stranger may bring that about.
-    uncaught: list[dict[str, object]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, found: uncaught.append(found))
+    uncaught: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, found: uncaught.append(str(found)))
     async with grpc.aio.insecure_channel(server.address) as channel:
         yield Wire(node, server, channel)
     await server.stop(0)
     gc.collect()  # what nobody retrieved is found when it is collected
-    assert uncaught == []
+    # gRPC's poller still talks to the closed loops of earlier tests (grpc#25364).
+    assert [text for text in uncaught if "PollerCompletionQueue" not in text] == []
 
 
 async def still_serves(wire: Wire, value: bytes) -> None:
@@ -149,14 +150,15 @@ async def test_bytes_that_are_no_message(wire: Wire, seed: int) -> None:
         await still_serves(wire, b"%d" % round_number)
 
 
-async def keep_alive_badly(channel: grpc.aio.Channel, chance: random.Random) -> None:
+async def keep_alive_badly(wire: Wire, chance: random.Random) -> None:
     """Send requests, whole and broken, and leave at any moment without a word."""
-    stream = channel.stream_stream("/kvraft.v1.LeaseService/KeepAlive")(timeout=5.0)
+    path = "/kvraft.v1.LeaseService/KeepAlive"
+    stream = wire.channel.stream_stream(path)(timeout=5.0)
     good = lease_pb2.KeepAliveRequest(lease_id=1).SerializeToString()
     try:
         for _ in range(chance.randrange(6)):
             await stream.write(chance.choice((good, good, good, b"", b"\xff")))
-            if chance.random() < 0.3:
+            if not wire.node.hold and chance.random() < 0.3:
                 await stream.read()
     except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
         pass
@@ -168,7 +170,7 @@ async def test_streams_that_break_off(wire: Wire, seed: int) -> None:
     chance = random.Random(seed)
     for round_number in range(10):
         wire.node.hold = chance.random() < 0.5
-        await asyncio.gather(*(keep_alive_badly(wire.channel, chance) for _ in range(20)))
+        await asyncio.gather(*(keep_alive_badly(wire, chance) for _ in range(20)))
         wire.node.hold = False
         wire.node.release()
         await still_serves(wire, b"%d" % round_number)

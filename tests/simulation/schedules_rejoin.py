@@ -258,3 +258,24 @@ def a_slot_that_was_empty_joins_without_a_flag(world):
     world.crash(leader)
     world.until(lambda: world.leader() not in (None, leader))
     return findings(not_a_member=disks != {"A", "B", "C"}, lost=world.lost())
+
+
+@schedule("B2, B3")
+def a_restart_does_not_go_back_in_the_member_table(world):
+    """Replaying its log, a node passes tables of the past: they must not count again (seed 120)."""
+    world.boot("A")
+    outcomes = [world.write("A") for _ in range(600)]  # many ticks between the two tables
+    world.until(lambda: all(outcome.done for outcome in outcomes) and world.converged())
+    rejoin(world, "B")
+    world.until(lambda: world["B"].process.is_member() and world.converged(), 20)
+    world.crash(*world.names)
+    world.restart(*world.names)
+    world.until(lambda: world.leader() is not None)
+    world.run(2.0)
+    says = [line for node in world.running() for line in node.process.events]
+    refused = [line for line in world.log if "different disk" in line]
+    return findings(
+        rejoins_again=[line for line in says if "rejoin" in line],
+        peers_refused=refused,
+        not_converged=not world.converged(),
+    )

@@ -92,6 +92,11 @@ def test_an_unknown_entry_names_the_version_it_needs(offset, byte, needed):
         (encode_command(Delete(b"k"))[:-1], "cut off, 2 bytes expected, 1 left"),
         (b"\x01\x01", "command: cut off, 7 bytes expected, 2 left"),
         (changed(encode_command(HashMarker(1)), 3, 7), "hash_marker: cut off, 8 bytes"),
+        (
+            changed(encode_command(HashMarker(1)), 3, 9) + b"!",
+            "hash_marker: 1 bytes behind the end",
+        ),
+        (changed(encode_command(Put(b"k", b"")), 24, 9), "put: cut off, 9 bytes expected, 1 left"),
         (changed(encode_command(Put(b"k", b"")), 7, 16), "put: unknown options 0x10"),
         (
             changed(encode_command(CompareAndSet(b"k", b"", Expect())), 7, 8),

@@ -29,6 +29,7 @@ def test_commands_of_one_turn_share_one_entry(rig):
 
     assert all(isinstance(outcome[0].result, PutResult) for outcome in outcomes)
     assert [outcome[0].result.entry.mod_revision for outcome in outcomes] == list(range(2, 12))
+    assert [outcome[0].revision for outcome in outcomes] == list(range(2, 12))
 
 
 def test_what_arrives_while_entries_are_in_flight_waits_for_the_next(rig):
@@ -57,7 +58,7 @@ def test_an_entry_is_bounded_in_commands_bytes_and_cost(make_rig):
         rig.submit(DeleteRange(b"a", b"b"))
     rig.tick()
 
-    assert [len(entry.commands) for entry in rig.consensus.entries()] == [4, 3, 2, 2]
+    assert [len(entry.commands) for entry in rig.consensus.entries()] == [4, 3, 1, 1, 1, 1]
 
 
 def test_a_command_larger_than_a_batch_goes_alone(make_rig):

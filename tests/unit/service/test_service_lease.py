@@ -1,6 +1,7 @@
 """LeaseService over the wire, its KeepAlive stream above all."""
 
 import asyncio
+import gc
 
 import grpc
 import pytest
@@ -165,6 +166,26 @@ async def test_a_keepalive_that_is_no_message_ends_the_stream_at_once(wire: Wire
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await asyncio.wait_for(stream.read(), 5.0)
     assert caught.value.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_no_client_can_leave_an_exception_that_nobody_retrieves(wire: Wire) -> None:
+    """The node stops on those. Here the answer ends the stream after a later request broke it."""
+    uncaught: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, found: uncaught.append(str(found)))
+    answers: asyncio.Queue = asyncio.Queue()
+    wire.node.submit = lambda command, deadline, done: answers.put_nowait(done)
+    stream = wire.channel.stream_stream("/kvraft.v1.LeaseService/KeepAlive")(timeout=20.0)
+    await stream.write(ask(1).SerializeToString())
+    await stream.write(b"\xff")
+    done = await answers.get()
+    await wire.cluster.Status(cluster_pb2.StatusRequest())  # came behind the broken request
+    done(Denied(Reason.NO_QUORUM, Outcome.NOT_APPLIED, "cut off"))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stream.read()
+    assert failure_of(caught.value).info.reason == "NO_QUORUM"
+    await wire.cluster.Status(cluster_pb2.StatusRequest())  # the handler has ended
+    gc.collect()
+    assert [text for text in uncaught if "never retrieved" in text] == []
 
 
 async def test_each_keepalive_of_a_stream_has_its_own_deadline(wire: Wire) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -12,19 +11,12 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from service_node import ScriptedNode
 from service_wire import Wire, failing
 
-from kvraft.service.credentials import CredentialsError
 from kvraft.service.limits import ServiceLimits
 from kvraft.service.server import BindError, build_server, server_options
+from kvraft.tls import TlsError, TlsFiles
 from kvraft.v1 import kv_pb2, kv_pb2_grpc
 
 PUT = kv_pb2.PutRequest(key=b"k", value=b"v")
-
-
-@dataclass
-class Files:
-    ca: Path
-    cert: Path
-    key: Path
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +25,13 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def files(authority: trustme.CA, tmp_path: Path) -> Files:
-    result = Files(tmp_path / "ca.pem", tmp_path / "cert.pem", tmp_path / "key.pem")
+def files(authority: trustme.CA, tmp_path: Path) -> TlsFiles:
     issued = authority.issue_cert("localhost")
-    authority.cert_pem.write_to_path(result.ca)
-    issued.private_key_pem.write_to_path(result.key)
-    result.cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    return result
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
+    (tmp_path / "cert.pem").write_bytes(chain)
+    return TlsFiles(*(str(tmp_path / f"{part}.pem") for part in ("ca", "cert", "key")))
 
 
 @pytest.mark.asyncio
@@ -127,7 +119,7 @@ def client_credentials(
 
 
 async def put_over_tls(
-    node: ScriptedNode, files: Files, credentials: grpc.ChannelCredentials | None
+    node: ScriptedNode, files: TlsFiles, credentials: grpc.ChannelCredentials | None
 ) -> kv_pb2.PutResponse:
     server = build_server(node, "localhost:0", tls=files)
     await server.start()
@@ -163,18 +155,23 @@ async def test_tls_lets_nobody_else_in(node, authority, files, who) -> None:
     assert node.submitted == []
 
 
-@pytest.mark.asyncio
-@pytest.mark.parametrize("part", ["ca", "cert", "key"])
-@pytest.mark.parametrize("harm", ["missing", "garbage"])
-async def test_bad_files_are_told_before_the_port_opens(node, files, part, harm) -> None:
-    path = getattr(files, part)
+@pytest.fixture(params=["ca missing", "ca bad", "cert missing", "cert bad", "key bad"])
+def harmed(files: TlsFiles, request) -> str:
+    """Harm one file; returns its name."""
+    part, harm = request.param.split()
+    path = Path(getattr(files, part))
     path.unlink() if harm == "missing" else path.write_text("no pem")
-    with pytest.raises(CredentialsError, match=path.name):
+    return path.name
+
+
+@pytest.mark.asyncio
+async def test_bad_files_are_told_before_the_port_opens(node, files, harmed) -> None:
+    with pytest.raises(TlsError, match=harmed):
         build_server(node, "localhost:0", tls=files)
 
 
 @pytest.mark.asyncio
 async def test_a_key_of_another_certificate_is_told(node, authority, files) -> None:
     authority.issue_cert("localhost").private_key_pem.write_to_path(files.key)
-    with pytest.raises(CredentialsError, match=r"cert.pem.*key.pem"):
+    with pytest.raises(TlsError, match=r"cert.pem.*key.pem"):
         build_server(node, "localhost:0", tls=files)
