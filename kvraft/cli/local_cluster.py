@@ -160,7 +160,7 @@ def is_ready(cluster: LocalCluster) -> bool:
     """Whether every node counts, a majority is in contact, and a linearizable read is answered."""
     with Client(cluster.endpoints, timeout=PROBE_S) as client:
         answers = client.status(timeout=PROBE_S)
-        if not all(answer.quorum_reachable for answer in answers):
+        if not all(answer.quorum_reachable and answer.cluster_id for answer in answers):
             return False
         try:
             client.get("kvraft/ready")

@@ -165,6 +165,8 @@ class Membership:
         old, new = self.members, Members(cluster_id, index, dict(disks))
         if (old.cluster_id, old.disks) == (new.cluster_id, new.disks):
             return
+        if index < old.index:
+            return  # after a restart the state goes through what this node knew already
         self._shared.journal.set_members(new)
         self._judge()
         if cluster_id != self.identity.cluster_id:

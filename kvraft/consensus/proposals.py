@@ -19,7 +19,7 @@ class Proposals:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._held: list[tuple[bytes, ProposeDone]] = []
-        self._queued: deque[ProposeDone] = deque()
+        self._queued: deque[tuple[bytes, ProposeDone]] = deque()
         self._appended: dict[int, ProposeDone] = {}
         self.holding = False
         """A leadership transfer is under way: new proposals wait for its end."""
@@ -31,8 +31,7 @@ class Proposals:
         if self.holding:
             self._held.append((payload, done))
             return
-        self._queued.append(done)
-        self._shared.core.propose(payload)
+        self._queued.append((self._shared.core.propose(payload), done))
         self._shared.doors.wake()
 
     def release(self) -> None:
@@ -44,8 +43,14 @@ class Proposals:
 
     def on_add(self, entry: Entry) -> None:
         """The journal grew: while this node leads, by its own proposals, in their order."""
-        if self._queued and self._shared.leads and entry.command != envelope.NO_OP:
-            self._appended[entry.log_index] = self._queued.popleft()
+        if not self._shared.leads or entry.command == envelope.NO_OP:
+            return
+        command, done = self._queued.popleft() if self._queued else (b"", None)
+        if done is None or command is not entry.command:
+            self._shared.fatal(
+                f"SyncObj appends entry {entry.log_index}, which nobody proposed now"
+            )
+        self._appended[entry.log_index] = done
 
     def on_applied(self, index: int, result: object) -> None:
         done = self._appended.pop(index, None)
@@ -62,7 +67,7 @@ class Proposals:
         appended, self._appended = self._appended, {}
         for _, done in held:
             done(Failure.NOT_LEADER)
-        for done in queued:  # SyncObj drops them before it could lead again
+        for _, done in queued:  # SyncObj drops them before it could lead again; `on_add` checks
             done(Failure.NOT_LEADER)
         for done in appended.values():
             done(Failure.LEADERSHIP_LOST)

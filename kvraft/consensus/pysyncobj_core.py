@@ -171,9 +171,11 @@ class Core:
         self._machine.doTick(0.0)
 
     # -- what a node may do
-    def propose(self, payload: bytes) -> None:
-        """Leader only: append at the next tick. No callback: the guard watches the journal."""
-        self._machine._applyCommand(envelope.wrap(payload), None)  # noqa: SLF001 (the decorator's)
+    def propose(self, payload: bytes) -> bytes:
+        """Leader only: append at the next tick; returns the command that the journal will see."""
+        command = envelope.wrap(payload)
+        self._machine._applyCommand(command, None)  # noqa: SLF001 (the decorator's)
+        return command
 
     def campaign(self) -> None:
         """Campaign now, by the library's own TimeoutNow path, in the next term."""

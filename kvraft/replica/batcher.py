@@ -178,4 +178,4 @@ def late_unproposed() -> Denied:
 def late_proposed() -> Denied:
     """Return the answer to a command whose deadline passed after it was proposed."""
     text = "the deadline passed after the command was proposed; it may or may not be applied"
-    return Denied(Reason.UNKNOWN_RESULT, Outcome.UNKNOWN, text)
+    return Denied(Reason.DEADLINE, Outcome.UNKNOWN, text)

@@ -245,3 +245,12 @@ def test_a_node_may_close_both_connections():
     pair.run(0.01)
     assert sorted(pair.a.recorder.heard) == [("in-", "B"), ("out-", "B")]
     assert sorted(pair.b.recorder.heard) == [("in-", "A"), ("out-", "A")]
+
+
+def test_a_connection_whose_control_messages_pile_up_is_given_up():
+    pair = Pair(flow=Flow(control_buffer_bytes=2_000)).up()
+    pair.network.links["A", "B"].bytes_per_second = 100.0
+    while pair.network.send("A", "B", b"z" * 500, bulk=False):
+        pass
+    pair.run(0.01)
+    assert ("out-", "B") in pair.a.recorder.heard

@@ -1,10 +1,10 @@
 """Every scripted schedule holds with all guards on, and shows its finding without the guard."""
 
 import pytest
-
-from kvraft.consensus.switches import Switches
 from simulation import schedules_elections, schedules_links, schedules_log, schedules_rejoin
 from simulation.schedule import SCHEDULES
+
+from kvraft.consensus.switches import Switches
 
 MODULES = (schedules_elections, schedules_links, schedules_log, schedules_rejoin)
 

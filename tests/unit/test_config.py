@@ -42,7 +42,7 @@ def test_a_proxy_gets_in_between():
 BAD = [
     (["--name", "n9"], "--name: 'n9' is not among --peers"),
     (["--name", "ñ"], "printable ASCII"),
-    (["--peers", "n1=127.0.0.1:1,n2=127.0.0.1:2"], "3 or 5 members .* got 2"),
+    (["--peers", "n1=127.0.0.1:1,n2=127.0.0.1:2"], "3 or 5 members, got 2"),
     (["--peers", "n1"], "--peers: expected NAME=HOST:PORT, got 'n1'"),
     (["--peers", "n1=127.0.0.1"], "--peers n1: expected HOST:PORT, got '127.0.0.1'"),
     (["--peers", "n1=127.0.0.1:99999"], "a port is 1 to 65535, got 99999"),

@@ -52,7 +52,7 @@ def draw_settings(seed: int, switches: Switches) -> Settings:
     plain = Settings()
     flow = replace(
         plain.flow,
-        append_bytes=chance.pick((600, 4_000, plain.flow.append_bytes)),
+        append_bytes=chance.pick((2_500, 8_000, plain.flow.append_bytes)),
         window_appends=chance.pick((2, 8, plain.flow.window_appends)),
         log_tail_bytes=chance.pick((0, 500, 5_000)),
         snapshot_chunk_bytes=chance.pick((200, 2_000)),
@@ -65,6 +65,7 @@ def draw_settings(seed: int, switches: Switches) -> Settings:
         tick_jitter=0.5,
         snapshot_every=chance.pick((0, 20, 60)),
         segment_bytes=chance.pick((2_000, 20_000)),
+        replica=chance.happens(0.5),
     )
 
 

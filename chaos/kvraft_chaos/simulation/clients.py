@@ -98,7 +98,7 @@ class Clients:
                 go_on()
 
         if operation.kind == "read":
-            node.post(lambda: node.engine().read_barrier(done))
+            node.post(lambda: node.ledger.barrier(done))
         else:
             command = Command(operation.kind, identity, key, operation.expected, operation.value)
             node.post(lambda: node.ledger.propose(command, done))

@@ -5,7 +5,7 @@ a majority of disks" convicted 66 of 100 seeds where a lost acknowledgement show
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Protocol
@@ -97,8 +97,8 @@ class _Seen:
 class Invariants:
     """What the whole cluster has promised so far, and whether every node keeps to it."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
+        self._now = now
         self.violations: OrderedDict[str, Violation] = OrderedDict()
         self.leaders: dict[int, str] = {}
         self.committed: dict[int, tuple[int, bytes]] = {}
@@ -111,7 +111,7 @@ class Invariants:
     def report(self, kind: str, detail: str) -> None:
         """Note a violation; the first of each kind is kept."""
         if kind not in self.violations:
-            self.violations[kind] = Violation(kind, round(self.now, 4), detail)
+            self.violations[kind] = Violation(kind, round(self._now(), 4), detail)
 
     def process_started(self, name: str) -> None:
         """What this node applies from now on, it applies anew."""

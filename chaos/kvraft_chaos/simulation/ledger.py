@@ -8,7 +8,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kvraft.consensus.port import Applied, Consensus, Failure, ProposeDone, SnapshotSource
+from kvraft.consensus.port import (
+    Applied,
+    BarrierDone,
+    Consensus,
+    Failure,
+    ProposeDone,
+    SnapshotSource,
+)
 
 BLOCK_BYTES = 400
 """Of the state's encoding: small, so that short runs have snapshots of many blocks."""
@@ -96,8 +103,6 @@ class Ledger:
         self._snapshotting = False
         self._snapshot_index = 0
         """Of the last one begun in this process."""
-        self.on_snapshot: Callable[[], None] = lambda: None
-        """Called when one is durable."""
         self._after = after
         self._engine: Consensus | None = None
         self._joining: set[tuple[str, int]] = set()
@@ -205,7 +210,17 @@ class Ledger:
         assert self._engine is not None
         self._engine.propose(command.encode(), done)
 
-    def maybe_snapshot(self) -> None:
+    def barrier(self, done: BarrierDone) -> None:
+        """Ask for a read barrier on this node."""
+        assert self._engine is not None
+        self._engine.read_barrier(done)
+
+    @property
+    def history(self) -> list[int]:
+        """Identities of the operations applied, in order."""
+        return self.state.history
+
+    def turn(self) -> None:
         """Take a snapshot where enough was applied since the last one."""
         engine = self._engine
         if not self.snapshot_every or self._snapshotting or engine is None:
@@ -225,4 +240,3 @@ class Ledger:
 
     def _snapshot_done(self) -> None:
         self._snapshotting = False
-        self.on_snapshot()

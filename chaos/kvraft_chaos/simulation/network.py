@@ -91,7 +91,11 @@ class Network:
         connection = self._open.get((source, target))
         if connection is None or connection.phase is not Phase.UP:
             return False
-        return self.streams.send(connection, message, bulk=bulk)
+        if self.streams.send(connection, message, bulk=bulk):
+            return True
+        if not bulk:  # the peer does not read: the real link gives the connection up
+            self._scheduler.after(0.0, partial(self._end, connection, by=source))
+        return False
 
     def close(self, name: str, peer: str) -> None:
         """Node `name` closes both its connections with `peer`; the other side learns of it."""

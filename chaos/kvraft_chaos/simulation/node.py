@@ -18,6 +18,7 @@ from kvraft_chaos.simulation.page_cache import Loss
 from kvraft_chaos.simulation.process import FatalError, Process, Settings
 from kvraft_chaos.simulation.scheduler import Scheduler
 from kvraft_chaos.simulation.station import Reach
+from kvraft_chaos.simulation.store import Record, Store
 from kvraft_chaos.simulation.writer import DiskSpeed, crash_at
 
 
@@ -32,6 +33,7 @@ class Surroundings:
     nodes: dict[str, "SimulatedNode"]
     seed: int
     trace: Callable[[str], None]
+    record: Record
     counters: dict[str, int] = field(default_factory=dict)
 
     def count(self, what: str) -> None:
@@ -49,6 +51,8 @@ class SimulatedNode:
         self.clock = NodeClock(shared.scheduler)
         self.speed = DiskSpeed()
         self.chance = Chance(shared.seed, f"node {name}")
+        self.local_time = self.clock.read
+        self.random = self.chance.random
         self.disk_chance = Chance(shared.seed, f"disk {name}")
         self.process: Process | None = None
         self.powered = True
@@ -63,16 +67,6 @@ class SimulatedNode:
         self._backlog: list[Callable[[], object]] = []
         self._stored: LogView = stored_log(self.disk, name)
         self._tick_due = False
-
-    # -- Running (for PySyncObj's two globals)
-
-    def local_time(self) -> float:
-        """Return monotonic seconds of this machine."""
-        return self.clock.read()
-
-    def local_random(self) -> float:
-        """Return the next of this node's random numbers."""
-        return self.chance.random()
 
     # -- Station (for the network)
 
@@ -288,7 +282,7 @@ class SimulatedNode:
         return self.process.log if self.process else self._stored
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> Ledger | Store:
         """The application of the running process."""
         assert self.process is not None, f"{self.name} is down"
         return self.process.ledger
@@ -296,7 +290,7 @@ class SimulatedNode:
     @property
     def applied(self) -> list[int]:
         """Identities of the operations it applied."""
-        return self.process.ledger.state.history if self.process else []
+        return self.process.ledger.history if self.process else []
 
     @property
     def disk_lost(self) -> bool:

@@ -1,10 +1,10 @@
 """The two globals of PySyncObj that reach for the world: clock and chance (nothing else does).
 
 Everything of ours gets the world through doors. PySyncObj reads `syncobj.monotonicTime` and
-`syncobj.random`, so both are replaced by ones that ask the node whose code runs at the moment.
+`syncobj.random`, so both are replaced by those of the node whose code runs at the moment.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -14,44 +14,50 @@ from pysyncobj import syncobj
 class Running(Protocol):
     """The node whose code runs."""
 
-    def local_time(self) -> float:
-        """Monotonic seconds of this node."""
-        ...
-
-    def local_random(self) -> float:
-        """Return this node's next random number in [0, 1)."""
-        ...
+    local_time: Callable[[], float]
+    """Monotonic seconds of this node."""
+    random: Callable[[], float]
+    """This node's next random number in [0, 1)."""
 
 
-_stack: list[Running] = []
+def _nobody() -> float:
+    raise AssertionError("PySyncObj asks for time or chance outside any node's step")
 
 
-class _Chance:
-    @staticmethod
-    def random() -> float:
-        return _stack[-1].local_random()
+class _Nobody:
+    """Between the steps of the nodes."""
+
+    def __init__(self) -> None:
+        self.local_time: Callable[[], float] = _nobody
+        self.random: Callable[[], float] = _nobody
 
 
-def _clock() -> float:
-    return _stack[-1].local_time()
+_stack: list[Running] = [_Nobody()]
 
 
 @contextmanager
 def world_of_nodes() -> Iterator[None]:
     """Inside, PySyncObj sees the running node's clock and chance; restored at the end."""
     before = syncobj.monotonicTime, syncobj.random
-    syncobj.monotonicTime, syncobj.random = _clock, _Chance
+    _use(_stack[-1])
     try:
         yield
     finally:
         syncobj.monotonicTime, syncobj.random = before
 
 
+def _use(node: Running) -> None:
+    syncobj.monotonicTime = node.local_time
+    syncobj.random = node
+
+
 def enter(node: Running) -> None:
     """`node`'s code runs from here ..."""
     _stack.append(node)
+    _use(node)
 
 
 def leave() -> None:
     """... to here."""
     _stack.pop()
+    _use(_stack[-1])

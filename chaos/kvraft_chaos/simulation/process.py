@@ -1,26 +1,30 @@
 """One process of the real node: opened on a simulated disk, wired to simulated doors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn
 
-from kvraft.consensus.disk_door import NodeDisk
+from kvraft.consensus.disk_door import NodeDisk, QueuedSnapshot
 from kvraft.consensus.engine import RaftEngine
 from kvraft.consensus.membership import Identity
 from kvraft.consensus.port import Role
 from kvraft.consensus.switches import Switches
 from kvraft.consensus.timing import Flow, Timing
+from kvraft.replica.port import BackupReader
 from kvraft.storage.directory import DataDirectory
 from kvraft.storage.errors import StorageError
 from kvraft.storage.snapshots import SnapshotStore
 from kvraft.storage.wal import WriteAheadLog
 from kvraft_chaos.simulation.ledger import Ledger
 from kvraft_chaos.simulation.logview import DATA, LiveLog
+from kvraft_chaos.simulation.store import Store
 from kvraft_chaos.simulation.writer import SimulatedWriter
 
 if TYPE_CHECKING:
     from kvraft_chaos.simulation.node import SimulatedNode
 
+ENTRY_BYTES = 300
+"""What an entry of the campaigns costs about, for the replica's own count."""
 _ID_BITS = 1 << 52
 """Ids are drawn from one random double, which has 53 bits."""
 
@@ -41,12 +45,33 @@ class Settings:
     """How much longer than `tick_ms` a tick may take, as a fraction."""
     snapshot_every: int = 0
     """Entries between snapshots; 0: only where a script asks."""
+    replica: bool = False
+    """The real replica and core above consensus, instead of the small ledger."""
     segment_bytes: int = 16 << 10
     """Of the log, so that short runs have several."""
 
 
 class FatalError(BaseException):
     """The node stopped itself; derived so that no code of the node can swallow it."""
+
+
+class _CountingDisk(NodeDisk):
+    """The real one; counts the snapshot files that are begun."""
+
+    def __init__(
+        self,
+        wal: WriteAheadLog,
+        store: SnapshotStore,
+        writer: SimulatedWriter,
+        count: Callable[[str], None],
+    ) -> None:
+        super().__init__(wal, store, writer)
+        self._count = count
+
+    def create(self, index: int, term: int) -> QueuedSnapshot:
+        """Begin a snapshot file."""
+        self._count("snapshots")
+        return super().create(index, term)
 
 
 class Process:
@@ -81,15 +106,27 @@ class Process:
             on_durable=self._durable,
             on_error=self._disk_error,
         )
-        self.ledger = Ledger(node.name, self._after)
-        self.ledger.snapshot_every = settings.snapshot_every
-        self.ledger.on_snapshot = lambda: node.shared.count("snapshots")
-        self.ledger.new_cluster_id = chance.below(_ID_BITS) | 1
+        self.ledger = self._build_application()
         self.engine = self._build_engine(chance.below(_ID_BITS) | 1)
         self.ledger.attach(self.engine)
         self._inside = self.engine._shared  # noqa: SLF001 - the checks look inside on every step
         self.log = LiveLog(self._inside.journal)
         self.engine.start()
+
+    def _build_application(self) -> Ledger | Store:
+        node, settings = self._node, self._settings
+        if settings.replica:
+            return Store(
+                node.name,
+                self,
+                record=node.shared.record,
+                disk_id=self.directory.identity.disk_id,
+                snapshot_bytes=settings.snapshot_every * ENTRY_BYTES or 1 << 40,
+            )
+        ledger = Ledger(node.name, self._after)
+        ledger.snapshot_every = settings.snapshot_every
+        ledger.new_cluster_id = node.chance.below(_ID_BITS) | 1
+        return ledger
 
     def _build_engine(self, boot_id: int) -> RaftEngine:
         node, settings, mine = self._node, self._settings, self.directory.identity
@@ -108,7 +145,7 @@ class Process:
             identity=identity,
             save_identity=self._save_identity,
             log=self.wal,
-            disk=NodeDisk(self.wal, self._store, self.writer),
+            disk=_CountingDisk(self.wal, self._store, self.writer, node.shared.count),
             doors=self,
             application=self.ledger,
             timing=settings.timing,
@@ -132,8 +169,8 @@ class Process:
 
     def tick(self) -> None:
         """One turn of the loop, as the real driver takes it."""
+        self.ledger.turn()
         self.engine.tick()
-        self.ledger.maybe_snapshot()
         self.writer.kick()
 
     def crash(self) -> None:
@@ -186,6 +223,14 @@ class Process:
         """Stop the node."""
         self.fatal_reason = reason
         raise FatalError(reason)
+
+    def counters(self) -> Mapping[str, int]:
+        """What the disk has done."""
+        return {"fsyncs": self.wal.fsyncs}
+
+    def open_backup(self) -> BackupReader:
+        """No backups are read here."""
+        raise NotImplementedError
 
     # -- what the checks see
 

@@ -14,6 +14,7 @@ from kvraft_chaos.simulation.network import Network
 from kvraft_chaos.simulation.node import SimulatedNode, Surroundings
 from kvraft_chaos.simulation.process import Settings
 from kvraft_chaos.simulation.scheduler import Scheduler
+from kvraft_chaos.simulation.store import Record
 
 STEP = 0.005
 """Seconds between two looks at a condition that is waited for."""
@@ -51,7 +52,7 @@ class World:
         self.settings = settings or Settings()
         self.names = [chr(ord("A") + i) for i in range(size)]
         self.scheduler = Scheduler()
-        self.invariants = Invariants()
+        self.invariants = Invariants(lambda: self.scheduler.now)
         self.network = Network(
             self.scheduler,
             Chance(seed, "network"),
@@ -71,6 +72,7 @@ class World:
             self.nodes,
             seed,
             self._trace,
+            Record(self.invariants.report, self.invariants.order),
         )
         for name in self.names:
             self.nodes[name] = SimulatedNode(name, self.shared)
@@ -104,10 +106,7 @@ class World:
 
     def run(self, seconds: float) -> None:
         """Let time pass."""
-        end = self.scheduler.now + seconds
-        while self.scheduler.now < end:
-            self.scheduler.run_until(min(end, self.scheduler.now + 0.05))
-            self.invariants.now = self.scheduler.now
+        self.scheduler.run_until(self.scheduler.now + seconds)
 
     def until(self, condition: Callable[[], object], limit: float = 10.0) -> float:
         """Let time pass until `condition`; return how long it took. AssertionError at the limit."""
@@ -261,7 +260,7 @@ class World:
             if failure is None:
                 outcome.value = node.ledger.state.registers.get(key)
 
-        node.post(lambda: node.engine().read_barrier(done))
+        node.post(lambda: node.ledger.barrier(done))
         return outcome
 
     # -- checks

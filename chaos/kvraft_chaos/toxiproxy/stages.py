@@ -6,6 +6,7 @@ that latency is pipelined: a hundred chunks of one moment are late by one latenc
 
 import asyncio
 import math
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from random import Random
@@ -66,7 +67,7 @@ class Stage:
         return self.toxic.attributes[name]
 
 
-class Paced(Stage):
+class Paced(Stage, ABC):
     """Holds items in order until their time; subclasses say when that is."""
 
     def __init__(self, toxic: Toxic, flow: Flow, output: Sink) -> None:
@@ -75,9 +76,9 @@ class Paced(Stage):
         self.timer: asyncio.TimerHandle | None = None
         self.last_release = -math.inf
 
+    @abstractmethod
     def due(self, data: bytes | None, arrived: float, now: float) -> float:
         """When the item at the head may go; asked once an item."""
-        raise NotImplementedError
 
     def feed(self, data: bytes, arrived: float, /) -> None:
         if not self.closed:

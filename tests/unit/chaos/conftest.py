@@ -1,3 +1,5 @@
+"""The conformance suite runs against the embedded Toxiproxy, and the real one where it is."""
+
 import os
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Which Toxiproxy server is used, and the line that says why none can be."""
+
 import os
 import socket
 import subprocess

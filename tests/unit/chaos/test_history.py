@@ -1,3 +1,5 @@
+"""Histories: recorded, loaded, and each kind of damage named."""
+
 import json
 
 import pytest

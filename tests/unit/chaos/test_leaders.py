@@ -1,3 +1,5 @@
+"""One leader a term, from status polls and from logs; guilty and innocent."""
+
 from kvraft_chaos.checkers.leaders import LeaderFact, check_leaders, facts_in_log
 from kvraft_chaos.checkers.verdict import Verdict, worst
 

@@ -1,3 +1,5 @@
+"""One order of revisions over all keys; guilty and innocent histories."""
+
 from kvraft_chaos.checkers.revisions import check_revisions
 from kvraft_chaos.checkers.verdict import Verdict
 from kvraft_chaos.history import Recorder

@@ -1,3 +1,5 @@
+"""SyncObj's module clock and chance, replaced for every test of this folder."""
+
 import pytest
 from consensus_world import patch_syncobj
 

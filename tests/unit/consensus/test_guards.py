@@ -249,7 +249,7 @@ def disturb(world):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_nothing_acknowledged_is_lost_in_a_storm(seed):
-    """Random crashes, power losses, cuts and resets; everything acknowledged is there at the end."""
+    """Random crashes, power losses, cuts and resets: what was acknowledged is there at the end."""
     world = World(seed=seed)
     world.elect()
     proposed = {}

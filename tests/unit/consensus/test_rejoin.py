@@ -138,6 +138,26 @@ def test_the_vote_of_the_present_term_is_spent():
     assert world.b.engine._shared.journal.vote.spent
 
 
+def test_a_restart_does_not_go_back_in_the_member_table():
+    world = cluster()
+    world.wipe("b", rejoin=True)
+    world.b.start()
+    world.until(lambda: world.b.status.role is not Role.REJOINING)
+    world.converge()
+    world.crash("b")
+    roles, apply = set(), world.b.apply
+
+    def watched(index, payload):
+        result = apply(index, payload)
+        roles.add(world.b.engine.role)
+        return result
+
+    world.b.apply = watched
+    world.b.start()
+    world.converge()
+    assert roles == {Role.FOLLOWER}
+
+
 def test_rejoin_by_snapshot():
     world = cluster(flow=Flow(log_tail_bytes=100))
     for at in range(50):

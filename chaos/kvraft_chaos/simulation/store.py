@@ -1,0 +1,155 @@
+"""The real replica and core as the application of a simulated node, recorded for the checks."""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kvraft.consensus.port import Applied, BarrierDone, Consensus, Failure, Loading, ProposeDone
+from kvraft.core.codec import decode_entry
+from kvraft.core.commands import CompareAndSet, Expect, Put
+from kvraft.core.errors import Outcome
+from kvraft.core.machine import StateMachine
+from kvraft.core.results import CasResult, Refused
+from kvraft.replica.batcher import AppliedBatch
+from kvraft.replica.limits import ReplicaLimits
+from kvraft.replica.outcomes import Answer, Denied
+from kvraft.replica.replica import Doors, Replica
+from kvraft_chaos.simulation.ledger import Command
+
+PATIENCE = 2.0
+"""Seconds of deadline that a client gives a request."""
+
+
+@dataclass(slots=True)
+class Record:
+    """What was applied at each index, by whichever node came there first."""
+
+    report: Callable[[str, str], None]
+    order: list[int]
+    """Identities of operations in their order (the invariants' own list)."""
+    count_at: dict[int, int] = field(default_factory=dict)
+    """How many operations were applied up to an index."""
+    digest_at: dict[int, int] = field(default_factory=dict)
+    """Of the results at an index, and of the revision behind them."""
+
+    def check(self, name: str, index: int, digest: int) -> None:
+        """Every node must give the same results at the same index."""
+        if self.digest_at.setdefault(index, digest) != digest:
+            self.report("state-divergence", f"{name} has other results at entry {index}")
+
+
+class Registers:
+    """Keys and values as text."""
+
+    def __init__(self, machine: StateMachine) -> None:
+        self._machine = machine
+
+    def get(self, key: str) -> str | None:
+        """Return a key's value; None if absent."""
+        found = self._machine.get(key.encode())
+        return None if found is None else found.value.decode()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The replicated state, in the words of the small application."""
+
+    history: list[int]
+    registers: Registers
+    cluster_id: int
+    disks: dict[str, int]
+
+
+class Store(Replica):
+    """The surface of `ledger.Ledger` on the real thing."""
+
+    def __init__(
+        self, name: str, doors: Doors, *, record: Record, disk_id: int, snapshot_bytes: int
+    ) -> None:
+        """`snapshot_bytes` of log make a snapshot due."""
+        limits = ReplicaLimits(snapshot_log_bytes=snapshot_bytes)
+        super().__init__(name, doors, election_ms=500, disk_id=disk_id, limits=limits)
+        self._record = record
+        self._history: list[int] = []
+        self.applied_from = 0
+        self.leading: list[int] = []
+
+    @property
+    def state(self) -> View:
+        """Return what the checks and clients look at."""
+        disks = {name: member.disk_id for name, member in self.machine.members.items()}
+        machine = self.machine
+        return View(self._history, Registers(machine), machine.cluster_id, disks)
+
+    @property
+    def history(self) -> list[int]:
+        """Identities of the operations applied, in order."""
+        return self._history
+
+    def attach(self, engine: Consensus) -> None:
+        """Consensus exists from now on."""
+        self.connect(engine)
+
+    def turn(self) -> None:
+        """What the real driver does with the replica in each turn."""
+        self.expire()
+        self.tick()
+
+    def apply(self, index: int, payload: bytes) -> AppliedBatch:
+        """Apply one entry and note what came of it."""
+        batch = super().apply(index, payload)
+        digest = zlib.crc32(repr(batch).encode())
+        self._record.check(self.name, index, digest)
+        for command in decode_entry(payload).commands:
+            if isinstance(command, Put | CompareAndSet):
+                self._history.append(int(command.value))
+        self._record.count_at[index] = len(self._history)
+        return batch
+
+    def adopt(self, loading: Loading, index: int) -> None:
+        """Take a loaded state; its history is that of whoever applied its last entry first."""
+        super().adopt(loading, index)
+        self.applied_from = index
+        count = self._record.count_at.get(self.machine.index, 0)
+        self._history = self._record.order[:count]
+
+    def on_leading(self, term: int) -> None:
+        """Note the term."""
+        super().on_leading(term)
+        self.leading.append(term)
+
+    def propose(self, command: Command, done: ProposeDone) -> None:
+        """Submit a command as a client of this node; a follower forwards it."""
+        key, value = command.key.encode(), (command.value or "").encode()
+        asked: Put | CompareAndSet = Put(key, value)
+        if command.kind == "cas":
+            old = command.expected
+            expect = Expect(absent=True) if old is None else Expect(value=old.encode())
+            asked = CompareAndSet(key, value, expect)
+
+        def settled(outcome: Answer | Denied) -> None:
+            done(_outcome(outcome))
+
+        self.submit(asked, self.now() + PATIENCE, settled)
+
+    def barrier(self, done: BarrierDone) -> None:
+        """Ask for a read barrier as a client's read does."""
+
+        def settled(denied: Denied | None) -> None:
+            done(None if denied is None else Failure.NO_QUORUM)
+
+        self.read_barrier(self.now() + PATIENCE, settled)
+
+    def snapshot(self) -> None:
+        """Take one now."""
+        self.take_snapshot(self.now() + PATIENCE, lambda _: None)
+
+
+def _outcome(outcome: Answer | Denied) -> Applied | Failure:
+    if isinstance(outcome, Denied):
+        unknown = outcome.outcome is Outcome.UNKNOWN
+        return Failure.LEADERSHIP_LOST if unknown else Failure.NO_QUORUM
+    if isinstance(outcome.result, Refused):
+        return Failure.NO_QUORUM
+    succeeded = not isinstance(outcome.result, CasResult) or outcome.result.succeeded
+    return Applied(outcome.index, succeeded)
