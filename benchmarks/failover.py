@@ -4,34 +4,39 @@ Sixteen callers write in a closed loop; a killed node is restarted and awaited b
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections import Counter
 
-from benchmarks.private_cluster import leader, private_cluster, start
-from benchmarks.report import Row, spread
-from kvraft.cli.local_cluster import LocalCluster, LocalNode
+from benchmarks.private_cluster import (
+    bury,
+    kill,
+    leader,
+    pid_of,
+    private_cluster,
+    start,
+    wait_caught_up,
+)
+from benchmarks.report import Progress, Row, Step, spread
+from benchmarks.sizes import Sizes
+from kvraft.cli.local_cluster import ClusterError, LocalCluster, LocalNode
 from kvraft_client import AsyncClient, KvraftError
 
 CALLERS = 16
-KILLS = 20
-SILENCES = 5
-SETTLE_S = 1.0
-"""Writes go on this long between two failures, so that everybody is caught up."""
 GIVE_UP_S = 15.0
 CALL_S = 1.0
 """A caller's patience: a write into a leader that fell silent is UNKNOWN after it."""
+POLL_S = 0.002
 
 
 class Load:
-    """Writers, and the moments (sent, acknowledged) of what they wrote since the last failure."""
+    """Writers, and the moments (sent, acknowledged) of what they wrote since `begin`."""
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
-        self.acknowledged: list[tuple[float, float]] = []
-        self.errors = 0
+        self._acknowledged: list[tuple[float, float]] = []
+        self.outcomes: Counter[str] = Counter()
 
     async def write(self, caller: int) -> None:
         """Write for ever."""
@@ -41,73 +46,89 @@ class Load:
             sent = time.monotonic()
             try:
                 await self._client.put(f"load/{caller}", str(number).encode(), timeout=CALL_S)
-            except KvraftError:
-                self.errors += 1
+            except KvraftError as error:
+                self.outcomes[error.outcome] += 1
             else:
-                self.acknowledged.append((sent, time.monotonic()))
+                self.outcomes["acknowledged"] += 1
+                self._acknowledged.append((sent, time.monotonic()))
+
+    def begin(self) -> float:
+        """Forget what was acknowledged; return the moment."""
+        self._acknowledged.clear()
+        return time.monotonic()
 
     async def first_after(self, moment: float) -> float:
         """Return how long after `moment` the first write that began after it was acknowledged."""
         while time.monotonic() < moment + GIVE_UP_S:
-            for sent, done in self.acknowledged:
-                if sent >= moment:
-                    return done - moment
-            await asyncio.sleep(0.002)
-        raise RuntimeError(f"no write was acknowledged {GIVE_UP_S} s after the failure")
+            done = [done for sent, done in self._acknowledged if sent >= moment]
+            if done:
+                return min(done) - moment
+            await asyncio.sleep(POLL_S)
+        raise ClusterError(f"no write was acknowledged {GIVE_UP_S:.0f} s after the failure")
 
 
 async def _measure(
-    cluster: LocalCluster, count: int, number: signal.Signals, progress: Callable[[], None]
-) -> list[float]:
-    took = []
-    async with AsyncClient(cluster.endpoints, timeout=5.0) as client:
+    cluster: LocalCluster, count: int, *, silent: bool, settle_s: float, step: Step
+) -> tuple[list[float], Counter[str]]:
+    took: list[float] = []
+    async with AsyncClient(cluster.endpoints) as client:
         load = Load(client)
         tasks = [asyncio.create_task(load.write(caller)) for caller in range(CALLERS)]
         try:
-            for _ in range(count):
-                await asyncio.sleep(SETTLE_S)
-                node = await asyncio.to_thread(leader, cluster)
-                load.acknowledged.clear()
-                moment = time.monotonic()
-                _signal(node, number)
-                took.append(await load.first_after(moment))
-                await asyncio.to_thread(_recover, cluster, node, number)
-                progress()
+            while len(took) < count:
+                await asyncio.to_thread(wait_caught_up, cluster)
+                await asyncio.sleep(settle_s)
+                node, before = await asyncio.to_thread(leader, cluster)
+                moment = load.begin()
+                _fail(node, silent=silent)
+                seconds = await load.first_after(moment)
+                _, after = await asyncio.to_thread(leader_of_others, cluster, node)
+                if after > before.term:  # else leadership had moved in between: no failover
+                    took.append(seconds)
+                    step()
+                await asyncio.to_thread(_recover, cluster, node, silent=silent)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-    return took
+    return took, load.outcomes
 
 
-def _signal(node: LocalNode, number: signal.Signals) -> None:
-    pid = node.pid()
-    assert pid is not None, f"{node.name} runs"
-    os.kill(pid, number)
+def leader_of_others(cluster: LocalCluster, failed: LocalNode) -> tuple[LocalNode, int]:
+    """Return who leads now without `failed`, and its term."""
+    others = tuple(node for node in cluster.nodes if node != failed)
+    node, status = leader(LocalCluster(cluster.directory, others))
+    return node, status.term
 
 
-def _recover(cluster: LocalCluster, node: LocalNode, number: signal.Signals) -> None:
-    if number is signal.SIGSTOP:
-        _signal(node, signal.SIGCONT)
+def _fail(node: LocalNode, *, silent: bool) -> None:
+    if silent:
+        os.kill(pid_of(node), signal.SIGSTOP)
+    else:
+        kill(node)
+
+
+def _recover(cluster: LocalCluster, node: LocalNode, *, silent: bool) -> None:
+    if silent:
+        os.kill(pid_of(node), signal.SIGCONT)
         return
-    while node.pid() is not None:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
-        time.sleep(0.005)
+    bury(node)
     start(cluster)
 
 
-def run(progress: Callable[[str, int], Callable[[], None]]) -> list[Row]:
+def run(progress: Progress, sizes: Sizes) -> list[Row]:
     """Measure kill -9 and SIGSTOP of the leader."""
-    with private_cluster() as cluster:
-        start(cluster)
-        killed = asyncio.run(
-            _measure(cluster, KILLS, signal.SIGKILL, progress("kill -9 of the leader", KILLS))
-        )
-        silent = asyncio.run(
-            _measure(cluster, SILENCES, signal.SIGSTOP, progress("SIGSTOP", SILENCES))
-        )
-    return [
-        Row("failover, kill -9 of the leader", "s", spread(killed), goal="median 0.3, worst 1.0"),
-        Row("failover, leader silent (SIGSTOP)", "s", spread(silent), goal="worst 2.0"),
-    ]
+    rows = []
+    for name, count, silent, goals in (
+        ("kill -9 of the leader", sizes.kills, False, {"median": 0.3, "high": 1.0}),
+        ("leader silent (SIGSTOP)", sizes.silences, True, {"high": 2.0}),
+    ):
+        with private_cluster() as cluster:
+            start(cluster)
+            step = progress(name, count)
+            took, outcomes = asyncio.run(
+                _measure(cluster, count, silent=silent, settle_s=sizes.settle_s, step=step)
+            )
+        note = f"{CALLERS} callers, patience {CALL_S:.0f} s a write; writes: {dict(outcomes)}"
+        rows.append(Row(f"failover, {name}", "s", spread(took), goals, note))
+    return rows

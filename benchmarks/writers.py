@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 
+from benchmarks.report import Step
 from kvraft_client import AsyncClient
 
 VALUE = b"v" * 256
@@ -17,9 +17,7 @@ def key(number: int) -> str:
     return f"bench/{number:08d}"
 
 
-async def write_keys(
-    endpoints: str, numbers: range, keys: int, progress: Callable[[], None]
-) -> None:
+async def write_keys(endpoints: str, numbers: range, keys: int, step: Step) -> None:
     """Write `numbers` (modulo `keys`) with many callers; one progress step each `STEP`."""
     pending = iter(numbers)
     done = 0
@@ -32,35 +30,42 @@ async def write_keys(
                 await client.put(key(number % keys), VALUE)
                 done += 1
                 if done % STEP == 0:
-                    progress()
+                    step()
 
-        await asyncio.gather(*(caller() for _ in range(CALLERS)))
+        async with asyncio.TaskGroup() as group:  # the first error ends them all
+            for _ in range(CALLERS):
+                group.create_task(caller())
 
 
 class Latencies:
     """A few writers in a closed loop until told to stop; what each write took, and when."""
 
-    def __init__(self, client: AsyncClient, callers: int) -> None:
+    def __init__(self, client: AsyncClient, callers: int, keys: int = 100_000) -> None:
         self._client = client
+        self._keys = keys
         self._stopping = False
-        self.samples: list[tuple[float, float]] = []
-        """When a write was acknowledged (monotonic seconds), and how long it took (seconds)."""
+        self._samples: list[tuple[float, float]] = []
+        """When a write was sent and when it was acknowledged, in monotonic seconds."""
         self._tasks = [asyncio.create_task(self._write(number)) for number in range(callers)]
 
     async def _write(self, caller: int) -> None:
         number = caller
         while not self._stopping:
             sent = time.monotonic()
-            await self._client.put(key(number), VALUE)
-            now = time.monotonic()
-            self.samples.append((now, now - sent))
-            number += 101
+            await self._client.put(key(number % self._keys), VALUE)
+            self._samples.append((sent, time.monotonic()))
+            number += 7919  # a prime: all over the keys
+
+    @staticmethod
+    def now() -> float:
+        """Return the clock of the samples."""
+        return time.monotonic()
 
     async def stop(self) -> None:
-        """Finish the writes under way."""
+        """Finish the writes under way; a write that failed raises here."""
         self._stopping = True
         await asyncio.gather(*self._tasks)
 
-    def worst_ms(self, begin: float, end: float) -> float:
-        """Return the longest write that was acknowledged from `begin` to `end`."""
-        return max(took for when, took in self.samples if begin <= when <= end) * 1000
+    def took_ms(self, begin: float, end: float) -> list[float]:
+        """Return how long each write took that was under way between `begin` and `end`."""
+        return [(done - sent) * 1000 for sent, done in self._samples if sent < end and done > begin]

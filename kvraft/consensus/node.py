@@ -68,7 +68,11 @@ class RaftNode:
             follows=self._follows,
         )
         shared.journal.on_add = self.proposals.on_add
-        shared.core = Core(
+        shared.core = self._build_core()
+
+    def _build_core(self) -> Core:
+        shared = self.shared
+        return Core(
             shared.name,
             shared.peers,
             shared.journal,

@@ -4,7 +4,7 @@ Imports: core, the consensus port. Each caller hears exactly once: an answer, NO
 command was never proposed, UNKNOWN if it was and nobody can say what became of it.
 """
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,23 +13,20 @@ from kvraft.core.codec import encode_entry
 from kvraft.core.commands import Command, DeleteRange, Entry, LeaseRevoke
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.results import Result
+from kvraft.replica.deadlines import Caller, Deadlines
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.outcomes import Answer, Denied, Done
 
 
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    """One command and its caller; `done` is None once the caller has heard."""
+class _Waiting(Caller[Answer | Denied]):
+    """One command and its caller."""
 
-    command: Command
-    size: int
-    deadline: float
-    done: Done | None
+    __slots__ = ("command", "size")
 
-    def finish(self, outcome: Answer | Denied) -> None:
-        done, self.done = self.done, None
-        if done is not None:
-            done(outcome)
+    def __init__(self, command: Command, size: int, deadline: float, done: Done) -> None:
+        super().__init__(deadline, done)
+        self.command = command
+        self.size = size
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +46,20 @@ class Batcher:
     """The leader's queue of commands and its entries in flight."""
 
     def __init__(
-        self, consensus: Consensus, limits: ReplicaLimits, stamp_ms: Callable[[], int | None]
+        self,
+        consensus: Consensus,
+        limits: ReplicaLimits,
+        *,
+        stamp_ms: Callable[[], int | None],
+        wake: Callable[[], None],
     ) -> None:
         """`stamp_ms` gives cluster time, or None while this node may not propose."""
         self._consensus = consensus
         self._limits = limits
         self._stamp_ms = stamp_ms
-        self._queue: deque[_Waiting] = deque()
+        self._wake = wake
+        self._queue: OrderedDict[_Waiting, None] = OrderedDict()
+        self._deadlines: Deadlines[_Waiting] = Deadlines()
         self._queue_bytes = 0
         self._in_flight: list[list[_Waiting]] = []
         self.entries = 0
@@ -69,7 +73,9 @@ class Batcher:
             text = f"{len(self._queue)} commands ({self._queue_bytes} bytes) are waiting"
             done(Denied(Reason.OVERLOAD, Outcome.NOT_APPLIED, text, retry_after_ms=100))
             return
-        self._queue.append(_Waiting(command, size, deadline, done))
+        waiting = _Waiting(command, size, deadline, done)
+        self._queue[waiting] = None
+        self._deadlines.add(waiting)
         self._queue_bytes += size
 
     def flush(self, now: float) -> None:
@@ -95,39 +101,33 @@ class Batcher:
 
     def expire(self, now: float) -> None:
         """Answer whoever's deadline has passed: NOT_APPLIED from the queue, UNKNOWN in flight."""
-        if self._queue and any(waiting.deadline <= now for waiting in self._queue):
-            kept = deque[_Waiting]()
-            for waiting in self._queue:
-                if waiting.deadline <= now:
-                    self._queue_bytes -= waiting.size
-                    waiting.finish(late_unproposed())
-                else:
-                    kept.append(waiting)
-            self._queue = kept
-        for batch in self._in_flight:
-            for waiting in batch:
-                if waiting.deadline <= now:
-                    waiting.finish(late_proposed())
+        for waiting in self._deadlines.take_due(now):
+            if waiting in self._queue:
+                del self._queue[waiting]
+                self._queue_bytes -= waiting.size
+                waiting.finish(late_unproposed())
+            else:
+                waiting.finish(late_proposed())
 
     def refuse_queued(self, denied: Denied) -> None:
         """Empty the queue with one answer; it was never proposed, so `denied` is NOT_APPLIED."""
-        queue, self._queue, self._queue_bytes = self._queue, deque(), 0
+        queue, self._queue, self._queue_bytes = self._queue, OrderedDict(), 0
         for waiting in queue:
-            waiting.finish(denied)
+            self._finish(waiting, denied)
 
     def _take(self, now: float) -> list[_Waiting]:
         limits, size, cost = self._limits, 0, 0
         batch: list[_Waiting] = []
         while self._queue and len(batch) < limits.batch_commands:
-            waiting = self._queue[0]
+            waiting = next(iter(self._queue))
             wide = isinstance(waiting.command, DeleteRange | LeaseRevoke)
             cost += limits.wide_cost if wide else 1
             if batch and (size + waiting.size > limits.batch_bytes or cost > limits.batch_cost):
                 break
-            self._queue.popleft()
+            del self._queue[waiting]
             self._queue_bytes -= waiting.size
             if waiting.deadline <= now:
-                waiting.finish(late_unproposed())
+                self._finish(waiting, late_unproposed())
                 continue
             size += waiting.size
             batch.append(waiting)
@@ -141,22 +141,27 @@ class Batcher:
 
         def done(outcome: Applied | Failure) -> None:
             self._in_flight.remove(batch)
-            _answer(batch, outcome)
+            if self._queue:  # what came meanwhile need not wait for the next poll
+                self._wake()
+            self._answer(batch, outcome)
 
         self._consensus.propose(encode_entry(entry), done)
 
+    def _answer(self, batch: list[_Waiting], outcome: Applied | Failure) -> None:
+        if isinstance(outcome, Failure):
+            denied = proposal_failed(outcome)
+            for waiting in batch:
+                self._finish(waiting, denied)
+            return
+        applied = outcome.result
+        assert isinstance(applied, AppliedBatch), "apply answers with a batch"
+        answers = zip(batch, applied.results, applied.revisions, strict=True)
+        for waiting, result, revision in answers:
+            self._finish(waiting, Answer(result, revision, outcome.index))
 
-def _answer(batch: list[_Waiting], outcome: Applied | Failure) -> None:
-    if isinstance(outcome, Failure):
-        denied = proposal_failed(outcome)
-        for waiting in batch:
-            waiting.finish(denied)
-        return
-    applied = outcome.result
-    assert isinstance(applied, AppliedBatch), "apply answers with a batch"
-    answers = zip(batch, applied.results, applied.revisions, strict=True)
-    for waiting, result, revision in answers:
-        waiting.finish(Answer(result, revision, outcome.index))
+    def _finish(self, waiting: _Waiting, outcome: Answer | Denied) -> None:
+        self._deadlines.discard(waiting)
+        waiting.finish(outcome)
 
 
 def proposal_failed(failure: Failure) -> Denied:

@@ -4,31 +4,46 @@ Imports: core, the consensus port. What was handed to a link that then broke is 
 may have proposed it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from kvraft.consensus.port import Consensus
 from kvraft.core.commands import Command
 from kvraft.core.errors import Outcome, Reason
 from kvraft.replica.batcher import late_proposed
+from kvraft.replica.deadlines import Caller, Deadlines
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.messages import Forward, ForwardReply, encode
 from kvraft.replica.outcomes import Answer, Denied, Done
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    peer: str
-    deadline: float
-    done: Done
+LEFT_MAX_MS = (1 << 32) - 1
+"""What the wire holds of a deadline: 49 days."""
+
+
+class _Sent(Caller[Answer | Denied]):
+    """One request on its way; answered by this peer only."""
+
+    __slots__ = ("peer", "request_id")
+
+    def __init__(self, request_id: int, peer: str, deadline: float, done: Done) -> None:
+        super().__init__(deadline, done)
+        self.request_id = request_id
+        self.peer = peer
 
 
 class Forwarder:
     """Requests handed to the leader and not answered yet."""
 
-    def __init__(self, consensus: Consensus, limits: ReplicaLimits) -> None:
+    def __init__(self, consensus: Consensus, limits: ReplicaLimits, first_id: int) -> None:
+        """`first_id`: random, so that an answer to an earlier start of this node fits no request.
+
+        A leader may hold a command of a process that was killed, and answer it when the next one
+        on this node has dialled.
+        """
         self._consensus = consensus
         self._limits = limits
-        self._next_id = 0
+        self._next_id = first_id
+        self._deadlines: Deadlines[_Sent] = Deadlines()
         self._sent: dict[int, _Sent] = {}
         self.forwarded = 0
 
@@ -41,39 +56,42 @@ class Forwarder:
             done(Denied(Reason.OVERLOAD, Outcome.NOT_APPLIED, text, leader, retry_after_ms=100))
             return
         self._next_id += 1
-        left_ms = max(0, int((deadline - now) * 1000))
+        left_ms = int(max(0, min((deadline - now) * 1000, LEFT_MAX_MS)))
         message = encode(Forward(self._next_id, left_ms, command))
         if not self._consensus.send_to_peer(leader, message):
             text = f"the leader {leader} cannot be reached from this node"
             done(Denied(Reason.NOT_LEADER, Outcome.NOT_APPLIED, text, leader))
             return
         self.forwarded += 1
-        self._sent[self._next_id] = _Sent(leader, deadline, done)
+        sent = self._sent[self._next_id] = _Sent(self._next_id, leader, deadline, done)
+        self._deadlines.add(sent)
 
     def on_reply(self, peer: str, reply: ForwardReply) -> None:
         """Pass the leader's word on; a late or foreign reply is dropped."""
         sent = self._sent.get(reply.request_id)
         if sent is not None and sent.peer == peer:
-            del self._sent[reply.request_id]
-            sent.done(reply.outcome)
+            self._deadlines.discard(sent)
+            self._finish([sent], reply.outcome)
 
     def on_peer_lost(self, peer: str) -> None:
         """The link broke: whatever it carried may have been proposed or not."""
         text = f"the connection to the leader {peer} broke after the command was forwarded"
         denied = Denied(Reason.UNKNOWN_RESULT, Outcome.UNKNOWN, text)
-        self._finish([key for key, sent in self._sent.items() if sent.peer == peer], denied)
+        lost = [sent for sent in self._sent.values() if sent.peer == peer]
+        for sent in lost:
+            self._deadlines.discard(sent)
+        self._finish(lost, denied)
 
     def expire(self, now: float) -> None:
         """Answer whoever's deadline has passed."""
-        self._finish(
-            [key for key, sent in self._sent.items() if sent.deadline <= now], late_proposed()
-        )
+        self._finish(self._deadlines.take_due(now), late_proposed())
 
     @property
     def idle(self) -> bool:
         """Whether no request is unanswered."""
         return not self._sent
 
-    def _finish(self, keys: list[int], outcome: Answer | Denied) -> None:
-        for key in keys:
-            self._sent.pop(key).done(outcome)
+    def _finish(self, requests: Iterable[_Sent], outcome: Answer | Denied) -> None:
+        for sent in requests:
+            self._sent.pop(sent.request_id, None)
+            sent.finish(outcome)

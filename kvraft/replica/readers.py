@@ -3,23 +3,14 @@
 Imports: the consensus port. A read has no effect, so every failure is NOT_APPLIED.
 """
 
-from dataclasses import dataclass
-
 from kvraft.consensus.port import Consensus, Failure
 from kvraft.core.errors import Outcome, Reason
+from kvraft.replica.deadlines import Caller, Deadlines
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.outcomes import BarrierDone, Denied
 
 
-@dataclass(slots=True, eq=False)
-class _Reader:
-    deadline: float
-    done: BarrierDone | None
-
-    def finish(self, denied: Denied | None) -> None:
-        done, self.done = self.done, None
-        if done is not None:
-            done(denied)
+_Reader = Caller[Denied | None]
 
 
 class Readers:
@@ -30,6 +21,7 @@ class Readers:
         self._limits = limits
         self._waiting: list[_Reader] = []
         self._rounds: list[list[_Reader]] = []
+        self._deadlines: Deadlines[_Reader] = Deadlines()
         self._count = 0
         self.barriers = 0
 
@@ -40,7 +32,9 @@ class Readers:
             done(Denied(Reason.OVERLOAD, Outcome.NOT_APPLIED, text, retry_after_ms=100))
             return
         self._count += 1
-        self._waiting.append(_Reader(deadline, done))
+        reader = _Reader(deadline, done)
+        self._waiting.append(reader)
+        self._deadlines.add(reader)
 
     def flush(self) -> None:
         """Begin one round for everybody who waits."""
@@ -55,17 +49,16 @@ class Readers:
             self._count -= len(group)
             denied = None if failure is None else _no_round(failure)
             for reader in group:
+                self._deadlines.discard(reader)
                 reader.finish(denied)
 
         self._consensus.read_barrier(done)
 
     def expire(self, now: float) -> None:
         """Answer whoever's deadline has passed."""
-        for group in (*self._rounds, self._waiting):
-            for reader in group:
-                if reader.deadline <= now and reader.done is not None:
-                    text = "the deadline passed before a quorum confirmed the read"
-                    reader.finish(Denied(Reason.DEADLINE, Outcome.NOT_APPLIED, text))
+        for reader in self._deadlines.take_due(now):
+            text = "the deadline passed before a quorum confirmed the read"
+            reader.finish(Denied(Reason.DEADLINE, Outcome.NOT_APPLIED, text))
 
 
 def _no_round(failure: Failure) -> Denied:

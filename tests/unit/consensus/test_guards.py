@@ -1,7 +1,8 @@
 """Single guards: what stops the node, what is refused, and what costs only a connection."""
 
 import pytest
-from consensus_world import StoppedError, World, without
+from consensus_node import StoppedError
+from consensus_world import World, without
 
 from kvraft.consensus import envelope, wire
 from kvraft.consensus.messages import (

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from consensus_world import World, members, without
+from consensus_node import members
+from consensus_world import World, without
 
 from kvraft.consensus.port import Role
 from kvraft.consensus.timing import Flow

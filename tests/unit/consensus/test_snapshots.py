@@ -1,7 +1,8 @@
 """Snapshots: a lagging follower gets one while writes go on; recovery makes one story of both."""
 
 import pytest
-from consensus_world import Snapshot, World, without
+from consensus_node import Snapshot
+from consensus_world import World, without
 
 from kvraft.consensus.timing import Flow
 

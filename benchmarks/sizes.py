@@ -1,0 +1,41 @@
+"""How much is measured: the real thing, or a smoke test of the benchmarks themselves."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Counts and durations of every part."""
+
+    starts: int = 7
+    kills: int = 20
+    silences: int = 5
+    settle_s: float = 1.0
+    """Writes go on this long between two failures."""
+    keys: int = 100_000
+    overwrites: int = 1_000_000
+    restarts: int = 3
+    snapshot_keys: tuple[int, ...] = (100_000, 2_000_000)
+    snapshots: int = 3
+    quiet_s: float = 5.0
+    """Writes without a snapshot, for comparison: the machine itself pauses too."""
+    callers: tuple[int, ...] = (1, 16, 64)
+    writes_s: float = 5.0
+
+
+FULL = Sizes()
+QUICK = Sizes(
+    starts=1,
+    kills=1,
+    silences=1,
+    settle_s=0.1,
+    keys=500,
+    overwrites=1_000,
+    restarts=1,
+    snapshot_keys=(1_000,),
+    snapshots=1,
+    quiet_s=0.3,
+    callers=(1, 16),
+    writes_s=0.3,
+)
+"""Shows that the benchmarks work, and nothing about the store."""
