@@ -61,7 +61,9 @@ def _rows(keys: int, found: _Found) -> list[Row]:
     goals = {"high": without + PAUSE_MS}
     return [
         Row(f"longest write, quiet, {keys} keys", "ms", spread(found.quiet_ms)),
-        Row(f"longest write in a snapshot, {keys} keys", "ms", spread(found.during_ms), goals, note),
+        Row(
+            f"longest write in a snapshot, {keys} keys", "ms", spread(found.during_ms), goals, note
+        ),
         Row(f"longest write while its file is copied, {keys} keys", "ms", spread(found.copy_ms)),
     ]
 

@@ -11,7 +11,7 @@ from itertools import count
 from types import SimpleNamespace
 
 import pysyncobj.syncobj as library
-from consensus_node import Directory, Node
+from consensus_node import Directory, Node, members
 
 from kvraft.consensus.port import Applied
 from kvraft.consensus.switches import Switches

@@ -34,6 +34,11 @@ class Caller(Generic[T]):
         self.deadline = deadline
         self._done: Callable[[T], None] | None = done
 
+    @property
+    def waits(self) -> bool:
+        """Whether nothing was told yet."""
+        return self._done is not None
+
     def finish(self, outcome: T) -> None:
         """Tell `outcome`, unless something was told before."""
         done, self._done = self._done, None

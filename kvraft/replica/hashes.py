@@ -1,20 +1,24 @@
 """State hashes at a marker in the log: the same index on every node, so the digests must be equal.
 
 Imports: core, the consensus port. A marker freezes the state where it is applied; the digest is
-computed in slices and told to every peer; the node that asked gathers them (RULES I15).
+computed in slices and told to every peer; the node that asked gathers them (RULES I15). A node that
+cannot say its digest says so, and is missing from the list.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from kvraft.consensus.port import Consensus
+from kvraft.core.errors import Outcome, Reason
 from kvraft.core.frozen import FrozenState, state_hash
 from kvraft.core.machine import StateMachine
+from kvraft.replica.deadlines import Caller, Deadlines
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.messages import HashReport, encode
+from kvraft.replica.outcomes import Answer, Denied
 from kvraft.replica.port import StateHash
 
-Gathered = Callable[[list[StateHash]], None]
+Gathered = Callable[[list[StateHash] | Denied], None]
 
 
 @dataclass(slots=True)
@@ -28,13 +32,18 @@ class _Hashing:
     """Nothing for each block hashed, the digest last."""
 
 
-@dataclass(slots=True)
-class _Request:
+class _Request(Caller[list[StateHash] | Denied]):
     """Somebody on this node waits for the digests of one marker."""
 
-    deadline: float
-    done: Gathered
-    hashes: dict[str, StateHash] = field(default_factory=dict)
+    __slots__ = ("heard", "marked", "nonce")
+
+    def __init__(self, nonce: int, deadline: float, done: Gathered) -> None:
+        super().__init__(deadline, done)
+        self.nonce = nonce
+        self.marked = False
+        """The marker is in the log."""
+        self.heard: dict[str, StateHash | None] = {}
+        """None: that node cannot say."""
 
 
 class Hashes:
@@ -46,26 +55,46 @@ class Hashes:
         self._name = name
         self._hashing: list[_Hashing] = []
         self._requests: dict[int, _Request] = {}
+        self._deadlines: Deadlines[_Request] = Deadlines()
 
-    def gather(self, nonce: int, deadline: float, done: Gathered) -> None:
-        """Collect the reports for `nonce` until all peers have told theirs, or `deadline`."""
-        self._requests[nonce] = _Request(deadline, done)
+    def gather(self, nonce: int, deadline: float, done: Gathered) -> bool:
+        """Collect the reports for `nonce` until every node has told, or `deadline`.
 
-    def forget(self, nonce: int) -> None:
-        """The marker was not applied: nobody will report."""
-        self._requests.pop(nonce, None)
+        False: refused, and `done` was called.
+        """
+        if len(self._requests) >= self._limits.hash_requests:
+            text = f"{len(self._requests)} state hashes are being gathered"
+            done(Denied(Reason.OVERLOAD, Outcome.NOT_APPLIED, text, retry_after_ms=1000))
+            return False
+        request = self._requests[nonce] = _Request(nonce, deadline, done)
+        self._deadlines.add(request)
+        return True
+
+    def on_marked(self, nonce: int, outcome: Answer | Denied) -> None:
+        """What became of the marker: denied, nobody will report."""
+        request = self._requests.get(nonce)
+        if request is None:
+            return
+        if isinstance(outcome, Denied):
+            self._finish(request, outcome)
+        else:
+            request.marked = True
 
     def on_marker(self, machine: StateMachine, index: int, nonce: int) -> None:
-        """Freeze the state at a marker; a node with too many views leaves this one out."""
-        if len(self._hashing) < self._limits.hash_views:
-            frozen = machine.freeze()
-            self._hashing.append(_Hashing(nonce, index, frozen, state_hash(frozen)))
+        """Freeze the state at a marker; a node with too many views says that it cannot."""
+        if len(self._hashing) >= self._limits.hash_views:
+            self._report(HashReport(nonce, index, machine.revision, ""))
+            return
+        frozen = machine.freeze()
+        self._hashing.append(_Hashing(nonce, index, frozen, state_hash(frozen)))
 
     def abort(self) -> None:
         """The state was replaced: what is in progress cannot be finished."""
-        for hashing in self._hashing:
-            hashing.frozen.release()
-        self._hashing.clear()
+        hashing, self._hashing = self._hashing, []
+        for one in hashing:
+            revision = one.frozen.revision
+            one.frozen.release()
+            self._report(HashReport(one.nonce, one.index, revision, ""))
 
     def step(self, now: Callable[[], float]) -> bool:
         """Do one slice; True while there is more to do at once."""
@@ -80,26 +109,38 @@ class Hashes:
         self._hashing.pop(0)
         revision = hashing.frozen.revision
         hashing.frozen.release()
-        report = HashReport(hashing.nonce, hashing.index, revision, digest)
-        for peer in self._consensus.status().peers:
-            self._consensus.send_to_peer(peer.name, encode(report))
-        self.on_report(self._name, report)
+        self._report(HashReport(hashing.nonce, hashing.index, revision, digest))
         return bool(self._hashing)
 
     def on_report(self, node: str, report: HashReport) -> None:
-        """Add one node's digest to the request that waits for it."""
+        """Add one node's word to the request that waits for it."""
         request = self._requests.get(report.nonce)
         if request is None:
             return
-        request.hashes[node] = StateHash(node, report.index, report.revision, report.digest)
-        if len(request.hashes) == 1 + len(self._consensus.status().peers):
-            self._finish(report.nonce)
+        found = StateHash(node, report.index, report.revision, report.digest)
+        request.heard[node] = found if report.digest else None
+        if len(request.heard) == 1 + len(self._consensus.status().peers):
+            self._finish(request, _told(request))
 
     def expire(self, now: float) -> None:
         """Hand out what has been gathered by a request's deadline."""
-        for nonce in [key for key, value in self._requests.items() if value.deadline <= now]:
-            self._finish(nonce)
+        for request in self._deadlines.take_due(now):
+            if request.marked or request.heard:
+                self._finish(request, _told(request))
+            else:
+                text = "the deadline passed before the marker was applied"
+                self._finish(request, Denied(Reason.DEADLINE, Outcome.UNKNOWN, text))
 
-    def _finish(self, nonce: int) -> None:
-        request = self._requests.pop(nonce)
-        request.done(sorted(request.hashes.values(), key=lambda state_hash: state_hash.node))
+    def _report(self, report: HashReport) -> None:
+        for peer in self._consensus.status().peers:
+            self._consensus.send_to_peer(peer.name, encode(report))
+        self.on_report(self._name, report)
+
+    def _finish(self, request: _Request, outcome: list[StateHash] | Denied) -> None:
+        self._requests.pop(request.nonce, None)
+        self._deadlines.discard(request)
+        request.finish(outcome)
+
+
+def _told(request: _Request) -> list[StateHash]:
+    return [found for _, found in sorted(request.heard.items()) if found is not None]

@@ -32,6 +32,8 @@ class ReplicaLimits:
     bounds memory and the time of a restart, and keeps write amplification under three."""
     snapshot_slice_ms: float = 1.0
     """Work on a snapshot or a hash in one turn of the loop: no request waits longer for it."""
+    snapshot_askers: int = 64
+    """Callers waiting for a snapshot (backups); the service allows fewer at a time."""
     snapshot_backlog_bytes: int = 4 << 20
     """Encoded and not yet written; beyond it the encoder pauses."""
     entry_overhead_bytes: int = 200
@@ -45,5 +47,7 @@ class ReplicaLimits:
     """A join request is not proposed again sooner."""
     hash_wait_ms: int = 10_000
     """A state hash that is asked for waits at most this long for the other nodes."""
+    hash_requests: int = 64
+    """State hashes asked of this node at a time; each is an entry in the log."""
     hash_views: int = 3
     """Hashes in progress on one node; each holds a frozen view of the state."""

@@ -18,7 +18,8 @@ _HEAD = struct.Struct("<BB")
 _FORWARD_HEAD = struct.Struct("<BBQI")
 _ANSWER_HEAD = struct.Struct("<BBQqQ")
 _DENIED_HEAD = struct.Struct("<BBQiHHH")
-_HASH_HEAD = struct.Struct("<BBQQq32s")
+_HASH_HEAD = struct.Struct("<BBQQq")
+_DIGEST_BYTES = (0, 32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class HashReport:
     index: int
     revision: int
     digest: str
+    """Hexadecimal; empty where the sender has too much to do, or its state was replaced."""
 
 
 PeerMessage = Forward | ForwardReply | HashReport
@@ -60,10 +62,8 @@ def encode(message: PeerMessage) -> bytes:
         case ForwardReply():
             return _encode_reply(message.request_id, message.outcome)
         case HashReport():
-            digest = bytes.fromhex(message.digest)
-            return _HASH_HEAD.pack(
-                _HASH, VERSION, message.nonce, message.index, message.revision, digest
-            )
+            head = _HASH_HEAD.pack(_HASH, VERSION, message.nonce, message.index, message.revision)
+            return head + bytes.fromhex(message.digest)
 
 
 def _encode_reply(request_id: int, outcome: Answer | Denied) -> bytes:
@@ -109,7 +109,10 @@ def _decode_body(kind: int, data: bytes) -> PeerMessage:
         case 3:
             return _decode_denied(data)
         case 4:
-            _, _, nonce, index, revision, digest = _HASH_HEAD.unpack(data)
+            _, _, nonce, index, revision = _HASH_HEAD.unpack_from(data)
+            digest = data[_HASH_HEAD.size :]
+            if len(digest) not in _DIGEST_BYTES:
+                raise CodecError(f"a digest of {len(digest)} bytes")
             return HashReport(nonce, index, revision, digest.hex())
         case _:
             raise CodecError(f"unknown kind {kind} of peer message")

@@ -8,23 +8,24 @@ the simulator.
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from kvraft.consensus.port import Consensus, Loading, Role, SnapshotSource
+from kvraft.consensus.port import Consensus, Loading, SnapshotSource
 from kvraft.core.codec import decode_entry
 from kvraft.core.commands import Bootstrap, Command, HashMarker, MemberDisk
 from kvraft.core.errors import CodecError, Outcome, Reason
 from kvraft.core.limits import RequestLimits
 from kvraft.core.machine import StateMachine
 from kvraft.core.results import MarkerResult, MemberResult
-from kvraft.core.validation import validate
 from kvraft.replica.admission import Admission
 from kvraft.replica.batcher import AppliedBatch, Batcher
 from kvraft.replica.clock import ClusterClock
 from kvraft.replica.forwarder import Forwarder
+from kvraft.replica.handover import Handover
 from kvraft.replica.hashes import Hashes
+from kvraft.replica.intake import Intake
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.loading import StateLoading
 from kvraft.replica.membership import Membership
-from kvraft.replica.messages import Forward, ForwardReply, HashReport, decode, encode
+from kvraft.replica.messages import Forward, ForwardReply, HashReport, decode
 from kvraft.replica.outcomes import Answer, BarrierDone, Denied, Done
 from kvraft.replica.port import BackupReader, NodeStatus, StateHash
 from kvraft.replica.readers import Readers
@@ -86,15 +87,28 @@ class Replica:
         self.admission = Admission(self._request_limits, self._limits)
         self._leader: str | None = None
         self._leading = False
-        self._stopping = False
+        self._term = 0
 
     def connect(self, consensus: Consensus) -> None:
         """Give this node its consensus; once, before anything else is called."""
         self.consensus = consensus
         limits = self._limits
-        self._batcher = Batcher(consensus, limits, self._stamp)
+        first_id = int(self._doors.random() * (1 << 53)) << 10
+        self._batcher = Batcher(
+            consensus, limits, stamp_ms=self._clock.stamp_ms, wake=self._doors.wake
+        )
         self._readers = Readers(consensus, limits)
-        self._forwarder = Forwarder(consensus, limits)
+        self._forwarder = Forwarder(consensus, limits, first_id)
+        self._intake = Intake(
+            self,
+            consensus,
+            requests=self._request_limits,
+            admission=self.admission,
+            batcher=self._batcher,
+            forwarder=self._forwarder,
+            wake=self._doors.wake,
+        )
+        self._handover = Handover(consensus)
         self._snapshotter = Snapshotter(consensus, limits, self._doors.now)
         self._hashes = Hashes(consensus, limits, self.name)
         self._ticker = Ticker(limits.tick_max_ms)
@@ -110,24 +124,11 @@ class Replica:
 
     def submit(self, command: Command, deadline: float, done: Done) -> None:
         """Order and apply one command, here or, forwarded once, at the leader."""
-        refused = validate(command, self._request_limits)
-        if refused is not None:
-            done(Answer(refused, self.machine.revision, self.machine.index))
-            return
-        denied = self._denied()
-        if denied is not None:
-            done(denied)
-        elif self.consensus.role is Role.LEADER:
-            self._submit_here(command, deadline, done)
-        elif self._leader is None:
-            done(self._no_quorum("no leader is known"))
-        else:
-            now = self._doors.now()
-            self._forwarder.forward(self._leader, command, now=now, deadline=deadline, done=done)
+        self._intake.submit(command, deadline, done)
 
     def read_barrier(self, deadline: float, done: BarrierDone) -> None:
         """Call `done(None)` when a read of `machine` in the same turn is linearizable."""
-        denied = self._denied()
+        denied = self._intake.denied()
         if denied is not None:
             done(denied)
             return
@@ -138,32 +139,23 @@ class Replica:
         """Propose a marker and gather every node's digest at its index."""
         nonce = int(self._doors.random() * (1 << 53)) + 1
         limit = self._doors.now() + self._limits.hash_wait_ms / 1000
-        self._hashes.gather(nonce, min(deadline, limit), done)
-
-        def proposed(outcome: Answer | Denied) -> None:
-            if isinstance(outcome, Denied):
-                self._hashes.forget(nonce)
-                done(outcome)
-
-        self.submit(HashMarker(nonce), deadline, proposed)
+        if self._hashes.gather(nonce, min(deadline, limit), done):
+            self._intake.submit(
+                HashMarker(nonce), deadline, lambda told: self._hashes.on_marked(nonce, told)
+            )
 
     def take_snapshot(self, deadline: float, done: Callable[[int | Denied], None]) -> None:
-        """Snapshot the present state; `done` gets its index once it is durable."""
-        del deadline  # a snapshot that was begun is finished whoever waits
-        self._snapshotter.ask(done)
+        """Snapshot the present state; `done` gets an index once it is durable and CURRENT."""
+        denied = self._intake.denied_alone()
+        if denied is not None:
+            done(denied)
+            return
+        self._snapshotter.ask(deadline, done)
         self._doors.wake()
 
     def transfer_leadership(self, to: str | None, deadline: float, done: BarrierDone) -> None:
         """Hand leadership to `to`, or to the most caught-up peer."""
-        del deadline  # consensus bounds a transfer by one election timeout
-
-        def finished(why_not: str | None) -> None:
-            if why_not is None:
-                done(None)
-            else:
-                done(Denied(Reason.NOT_LEADER, Outcome.NOT_APPLIED, why_not, self._leader))
-
-        self.consensus.transfer_leadership(to, finished)
+        self._handover.start(to, deadline, done)
 
     def open_backup(self) -> BackupReader:
         """Open the CURRENT snapshot file."""
@@ -176,8 +168,8 @@ class Replica:
 
     @property
     def term(self) -> int:
-        """The present Raft term."""
-        return self.consensus.status().term
+        """The Raft term of the leader known last; cheap, for the head of every answer."""
+        return self._term or self.consensus.status().term
 
     def quorum_reachable(self) -> bool:
         """Return False where requests that need a quorum are answered NO_QUORUM now."""
@@ -225,11 +217,13 @@ class Replica:
         self._batcher.expire(now)
         self._readers.expire(now)
         self._forwarder.expire(now)
+        self._handover.expire(now)
+        self._snapshotter.expire(now)
         self._hashes.expire(now)
 
     def stop_accepting(self) -> None:
         """Refuse new work, NOT_APPLIED, so that what is in flight can finish."""
-        self._stopping = True
+        self._intake.stopping = True
 
     @property
     def idle(self) -> bool:
@@ -260,6 +254,8 @@ class Replica:
                 self._members_changed()
             elif isinstance(result, MarkerResult):
                 self._hashes.on_marker(machine, index, result.nonce)
+        if self._leading and self._ticker.overdue(machine):
+            self._doors.wake()  # more was due than one entry may end: the next one at once
         return AppliedBatch(results, machine.revisions)
 
     def begin_load(self, source: SnapshotSource) -> Loading:
@@ -277,17 +273,15 @@ class Replica:
 
     def on_leading(self, term: int) -> None:
         """An entry of the own term is applied: stamps and proposals may begin."""
-        del term
         now = self._doors.now()
-        self._leading, self._leader = True, self.name
+        self._leading, self._leader, self._term = True, self.name, term
         self._clock.start(self.machine.cluster_time_ms, now)
         self._membership.start(now)
         self._doors.wake()
 
     def on_following(self, leader: str | None, term: int, reason: str) -> None:
         """Another node leads, or none: nothing of the queue was proposed."""
-        del term
-        self._leader, self._leading = leader, False
+        self._leader, self._leading, self._term = leader, False, term
         self._clock.stop()
         self._membership.stop()
         text = f"this node does not lead any more: {reason}"
@@ -308,7 +302,7 @@ class Replica:
             return
         match message:
             case Forward():
-                self._on_forward(peer, message)
+                self._intake.on_forward(peer, message)
             case ForwardReply():
                 self._forwarder.on_reply(peer, message)
             case HashReport():
@@ -320,55 +314,9 @@ class Replica:
 
     # -- inside
 
-    def _stamp(self) -> int | None:
-        return self._clock.stamp_ms()
-
-    def _submit_here(self, command: Command, deadline: float, done: Done) -> None:
-        denied = self.admission.check(command, self.machine)
-        if denied is not None:
-            done(denied)
-            return
-        self._batcher.submit(command, deadline, done)
-        self._doors.wake()
-
     def _submit_own(self, command: Bootstrap | MemberDisk, done: Done) -> None:
         """Membership's own proposals: no admission, no deadline of a client."""
         self._batcher.submit(command, float("inf"), done)
-
-    def _on_forward(self, peer: str, forward: Forward) -> None:
-        """Serve a follower's client; forwarded once already, so never again."""
-
-        def reply(outcome: Answer | Denied) -> None:
-            message = encode(ForwardReply(forward.request_id, outcome))
-            self.consensus.send_to_peer(peer, message)
-
-        denied = self._denied()
-        if denied is None and not self._leading:
-            text = f"{self.name} does not lead"
-            denied = Denied(Reason.NOT_LEADER, Outcome.NOT_APPLIED, text, self._leader)
-        if denied is not None:
-            reply(denied)
-            return
-        refused = validate(forward.command, self._request_limits)
-        if refused is not None:
-            reply(Answer(refused, self.machine.revision, self.machine.index))
-            return
-        deadline = self._doors.now() + forward.left_ms / 1000
-        self._submit_here(forward.command, deadline, reply)
-
-    def _denied(self) -> Denied | None:
-        """Return why this node must answer nothing that needs a quorum now, or None."""
-        if self._stopping:
-            text = f"{self.name} is shutting down"
-            return Denied(Reason.SHUTTING_DOWN, Outcome.NOT_APPLIED, text, self._leader)
-        if not self.consensus.quorum_reachable():
-            return self._no_quorum("no majority of the nodes is in contact")
-        if not self.machine.cluster_id:
-            return self._no_quorum("the cluster is being formed")
-        return None
-
-    def _no_quorum(self, text: str) -> Denied:
-        return Denied(Reason.NO_QUORUM, Outcome.NOT_APPLIED, text, None, retry_after_ms=100)
 
     def _members_changed(self) -> None:
         machine = self.machine

@@ -7,11 +7,15 @@ writing and the fsync happen on another thread, behind `SnapshotSink`.
 from collections.abc import Callable, Iterator
 
 from kvraft.consensus.port import Consensus, SnapshotSink
+from kvraft.core.errors import Outcome, Reason
 from kvraft.core.frozen import FrozenState
 from kvraft.core.machine import StateMachine
+from kvraft.replica.deadlines import Caller, Deadlines
 from kvraft.replica.limits import ReplicaLimits
+from kvraft.replica.outcomes import Denied
 
-SnapshotDone = Callable[[int], None]
+SnapshotDone = Callable[[int | Denied], None]
+_Asker = Caller[int | Denied]
 
 
 class Snapshotter:
@@ -24,8 +28,9 @@ class Snapshotter:
         self._limits = limits
         self._now = now
         self._log_bytes = 0
-        self._asked: list[SnapshotDone] = []
-        self._serving: list[SnapshotDone] = []
+        self._asked: list[_Asker] = []
+        self._serving: list[_Asker] = []
+        self._deadlines: Deadlines[_Asker] = Deadlines()
         self._frozen: FrozenState | None = None
         self._blocks: Iterator[bytes] | None = None
         self._sink: SnapshotSink | None = None
@@ -37,9 +42,22 @@ class Snapshotter:
         """Count one applied entry towards the next snapshot."""
         self._log_bytes += payload_bytes + self._limits.entry_overhead_bytes
 
-    def ask(self, done: SnapshotDone) -> None:
+    def ask(self, deadline: float, done: SnapshotDone) -> None:
         """Take one that begins after now, whatever is due; `done` gets its index."""
-        self._asked.append(done)
+        if len(self._deadlines) >= self._limits.snapshot_askers:
+            text = f"{len(self._deadlines)} callers wait for a snapshot"
+            done(Denied(Reason.OVERLOAD, Outcome.NOT_APPLIED, text, retry_after_ms=1000))
+            return
+        asker = _Asker(deadline, done)
+        self._asked.append(asker)
+        self._deadlines.add(asker)
+
+    def expire(self, now: float) -> None:
+        """Answer whoever's deadline has passed; a snapshot that was begun is finished anyhow."""
+        for asker in self._deadlines.take_due(now):
+            self._asked = [other for other in self._asked if other is not asker]
+            text = "the deadline passed before the snapshot was durable"
+            asker.finish(Denied(Reason.DEADLINE, Outcome.UNKNOWN, text))
 
     def abort(self) -> None:
         """The state was replaced by a newer one: drop what is being encoded, ask again."""
@@ -47,8 +65,12 @@ class Snapshotter:
             self._sink.abort()
             self._frozen.release()
             self._frozen = self._blocks = self._sink = None
-            self._asked, self._serving = self._serving + self._asked, []
+            self._ask_again(self._serving)
+            self._serving = []
         self._log_bytes = 0
+
+    def _ask_again(self, askers: list[_Asker]) -> None:
+        self._asked[:0] = [asker for asker in askers if asker.waits]
 
     def step(self, machine: StateMachine) -> bool:
         """Do one slice; True while there is more to do at once."""
@@ -94,9 +116,14 @@ class Snapshotter:
         self._serving = []
 
         def done() -> None:
-            self.taken += 1
             self._sink = None
-            for callback in serving:
-                callback(index)
+            current = self._consensus.status().snapshot_index
+            if current < index:  # dropped, because one from the leader is on its way
+                self._ask_again(serving)
+                return
+            self.taken += current == index
+            for asker in serving:
+                self._deadlines.discard(asker)
+                asker.finish(current)
 
         sink.commit(done)

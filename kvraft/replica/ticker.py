@@ -26,3 +26,8 @@ class Ticker:
         if smallest_ttl is not None:
             period = min(period, smallest_ttl // 4)
         return deadline <= stamp_ms or stamp_ms - machine.cluster_time_ms >= period
+
+    def overdue(self, machine: StateMachine) -> bool:
+        """Whether something that was due at the last stamp is not ended yet."""
+        deadline = machine.next_deadline_ms()
+        return deadline is not None and deadline <= machine.cluster_time_ms

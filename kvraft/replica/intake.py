@@ -1,0 +1,128 @@
+"""What happens to a command before it is proposed: checked, admitted, queued here or forwarded.
+
+Imports: core, the consensus port. Everything refused here is NOT_APPLIED: it was never proposed.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from kvraft.consensus.port import Consensus, Role
+from kvraft.core.commands import Command
+from kvraft.core.errors import Outcome, Reason
+from kvraft.core.limits import RequestLimits
+from kvraft.core.machine import StateMachine
+from kvraft.core.validation import validate
+from kvraft.replica.admission import Admission
+from kvraft.replica.batcher import Batcher
+from kvraft.replica.forwarder import Forwarder
+from kvraft.replica.messages import Forward, ForwardReply, encode
+from kvraft.replica.outcomes import Answer, Denied, Done
+
+
+class Surroundings(Protocol):
+    """The node that the intake belongs to."""
+
+    name: str
+    machine: StateMachine
+
+    @property
+    def leader(self) -> str | None:
+        """The node that leads, as far as this one knows."""
+        ...
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        ...
+
+
+class Intake:
+    """The way in for commands of this node's clients, and of other nodes'."""
+
+    def __init__(
+        self,
+        node: Surroundings,
+        consensus: Consensus,
+        *,
+        requests: RequestLimits,
+        admission: Admission,
+        batcher: Batcher,
+        forwarder: Forwarder,
+        wake: Callable[[], None],
+    ) -> None:
+        self._node = node
+        self._consensus = consensus
+        self._requests = requests
+        self._admission = admission
+        self._batcher = batcher
+        self._forwarder = forwarder
+        self._wake = wake
+        self.stopping = False
+        """Refuse new work, so that what is in flight can finish."""
+
+    def submit(self, command: Command, deadline: float, done: Done) -> None:
+        """Take a command of this node's client."""
+        node = self._node
+        refused = validate(command, self._requests)
+        if refused is not None:
+            done(Answer(refused, node.machine.revision, node.machine.index))
+            return
+        denied = self.denied()
+        if denied is not None:
+            done(denied)
+        elif self._consensus.role is Role.LEADER:
+            self._queue(command, deadline, done)
+        elif node.leader is None:
+            done(no_quorum("no leader is known"))
+        else:
+            self._forwarder.forward(
+                node.leader, command, now=node.now(), deadline=deadline, done=done
+            )
+
+    def on_forward(self, peer: str, forward: Forward) -> None:
+        """Serve a follower's client; forwarded once already, so never again."""
+
+        def reply(outcome: Answer | Denied) -> None:
+            message = encode(ForwardReply(forward.request_id, outcome))
+            self._consensus.send_to_peer(peer, message)
+
+        node = self._node
+        denied = self.denied()
+        if denied is None and self._consensus.role is not Role.LEADER:
+            text = f"{node.name} does not lead"
+            denied = Denied(Reason.NOT_LEADER, Outcome.NOT_APPLIED, text, node.leader)
+        if denied is not None:
+            reply(denied)
+            return
+        refused = validate(forward.command, self._requests)
+        if refused is not None:
+            reply(Answer(refused, node.machine.revision, node.machine.index))
+            return
+        self._queue(forward.command, node.now() + forward.left_ms / 1000, reply)
+
+    def denied(self) -> Denied | None:
+        """Return why this node must answer nothing that needs a quorum now, or None."""
+        if not self.stopping and not self._consensus.quorum_reachable():
+            return no_quorum("no majority of the nodes is in contact")
+        return self.denied_alone()
+
+    def denied_alone(self) -> Denied | None:
+        """Return why this node must not even work on what it has itself, or None."""
+        if self.stopping:
+            text = f"{self._node.name} is shutting down"
+            return Denied(Reason.SHUTTING_DOWN, Outcome.NOT_APPLIED, text, self._node.leader)
+        if not self._node.machine.cluster_id:
+            return no_quorum(f"{self._node.name} belongs to no cluster yet: one is being formed")
+        return None
+
+    def _queue(self, command: Command, deadline: float, done: Done) -> None:
+        denied = self._admission.check(command, self._node.machine)
+        if denied is not None:
+            done(denied)
+            return
+        self._batcher.submit(command, deadline, done)
+        self._wake()
+
+
+def no_quorum(text: str) -> Denied:
+    """Return the answer of a node that can do nothing alone."""
+    return Denied(Reason.NO_QUORUM, Outcome.NOT_APPLIED, text, retry_after_ms=100)
