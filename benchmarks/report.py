@@ -11,6 +11,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+WIDTH = 120
+"""Columns of the table at least, also where the output is a file."""
+
 Step = Callable[[], None]
 Progress = Callable[[str, int], Step]
 """Opens a bar with a text and a number of steps; what it returns does one step."""
@@ -69,9 +72,11 @@ def show(rows: Sequence[Row]) -> None:
         values = (row.spread.median, row.spread.low, row.spread.p95, row.spread.high)
         cells = [f"{value:.3g}" if value < 100 else f"{value:.0f}" for value in values]
         table.add_row(row.name, row.unit, *cells, str(row.spread.count), _goal(row))
+    console = Console(width=max(Console().width, WIDTH))
+    console.print(table)
+    for row in rows:
         if row.note:
-            table.add_row(f"  [dim]{row.note}[/dim]")
-    Console().print(table)
+            console.print(f"{row.name}: {row.note}", markup=False, highlight=False)
 
 
 def _goal(row: Row) -> str:

@@ -32,5 +32,7 @@ def _write(cluster: LocalCluster, end: float) -> None:
             with contextlib.suppress(KvraftError):
                 client.put("first", b"write", timeout=1.0)
                 return
-    words = "; ".join(f"{node.name}: {node.last_words()}" for node in cluster.nodes)
-    raise ClusterError(f"no write was acknowledged in {GIVE_UP_S:.0f} s ({words})")
+            for node in cluster.nodes:
+                if node.pid() is None:
+                    raise ClusterError(f"{node.name} ended: {node.last_words()}")
+    raise ClusterError(f"no write was acknowledged in {GIVE_UP_S:.0f} s")

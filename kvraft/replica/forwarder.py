@@ -15,7 +15,6 @@ from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.messages import Forward, ForwardReply, encode
 from kvraft.replica.outcomes import Answer, Denied, Done
 
-
 LEFT_MAX_MS = (1 << 32) - 1
 """What the wire holds of a deadline: 49 days."""
 

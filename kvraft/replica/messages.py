@@ -18,7 +18,7 @@ _HEAD = struct.Struct("<BB")
 _FORWARD_HEAD = struct.Struct("<BBQI")
 _ANSWER_HEAD = struct.Struct("<BBQqQ")
 _DENIED_HEAD = struct.Struct("<BBQiHHH")
-_HASH_HEAD = struct.Struct("<BBQQq")
+_HASH_HEAD = struct.Struct("<BBQQqB")
 _DIGEST_BYTES = (0, 32)
 
 
@@ -62,8 +62,9 @@ def encode(message: PeerMessage) -> bytes:
         case ForwardReply():
             return _encode_reply(message.request_id, message.outcome)
         case HashReport():
-            head = _HASH_HEAD.pack(_HASH, VERSION, message.nonce, message.index, message.revision)
-            return head + bytes.fromhex(message.digest)
+            digest = bytes.fromhex(message.digest)
+            fields = (message.nonce, message.index, message.revision, len(digest))
+            return _HASH_HEAD.pack(_HASH, VERSION, *fields) + digest
 
 
 def _encode_reply(request_id: int, outcome: Answer | Denied) -> bytes:
@@ -109,10 +110,10 @@ def _decode_body(kind: int, data: bytes) -> PeerMessage:
         case 3:
             return _decode_denied(data)
         case 4:
-            _, _, nonce, index, revision = _HASH_HEAD.unpack_from(data)
+            _, _, nonce, index, revision, size = _HASH_HEAD.unpack_from(data)
             digest = data[_HASH_HEAD.size :]
-            if len(digest) not in _DIGEST_BYTES:
-                raise CodecError(f"a digest of {len(digest)} bytes")
+            if size not in _DIGEST_BYTES or len(digest) != size:
+                raise CodecError(f"a digest of {len(digest)} bytes that says it has {size}")
             return HashReport(nonce, index, revision, digest.hex())
         case _:
             raise CodecError(f"unknown kind {kind} of peer message")

@@ -9,7 +9,6 @@ from kvraft.replica.deadlines import Caller, Deadlines
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.outcomes import BarrierDone, Denied
 
-
 _Reader = Caller[Denied | None]
 
 

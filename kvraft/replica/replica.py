@@ -26,7 +26,7 @@ from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.loading import StateLoading
 from kvraft.replica.membership import Membership
 from kvraft.replica.messages import Forward, ForwardReply, HashReport, decode
-from kvraft.replica.outcomes import Answer, BarrierDone, Denied, Done
+from kvraft.replica.outcomes import BarrierDone, Denied, Done
 from kvraft.replica.port import BackupReader, NodeStatus, StateHash
 from kvraft.replica.readers import Readers
 from kvraft.replica.snapshotter import Snapshotter

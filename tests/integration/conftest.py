@@ -43,3 +43,15 @@ def cluster(idle_cluster: LocalCluster) -> LocalCluster:
     """Three running nodes that answer."""
     start(idle_cluster)
     return idle_cluster
+
+
+@pytest.fixture(scope="module")
+def module_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """Three running nodes for a whole module: for tests that leave them as they were."""
+    directory = tmp_path_factory.mktemp("module") / ".kvraft"
+    cluster = local_cluster.describe(directory, 3, free_base_port())
+    try:
+        start(cluster)
+        yield cluster
+    finally:
+        local_cluster.stop(list(cluster.nodes))

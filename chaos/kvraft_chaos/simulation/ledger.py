@@ -92,13 +92,9 @@ class Ledger:
         """Terms in which `on_leading` was called."""
         self.led_at: list[tuple[int, int]] = []
         """(term, applied index) at each `on_leading`."""
-        self.following: list[tuple[str | None, int, str]] = []
         self.join_requests = 0
-        self.messages: list[tuple[str, bytes]] = []
-        self.lost_peers: list[str] = []
         self.snapshot_every = 0
         """Entries between snapshots; 0: none."""
-        self.wait_for_disks = True
         self.new_cluster_id = 1
         self._snapshotting = False
         self._snapshot_index = 0
@@ -161,7 +157,7 @@ class Ledger:
         self.led_at.append((term, self._engine.status().applied_index))
         self._joining.clear()
         if not self.state.cluster_id:
-            self._bootstrap(term, tries=10 if self.wait_for_disks else 0)
+            self._bootstrap(term, tries=10)
 
     def _bootstrap(self, term: int, tries: int) -> None:
         engine = self._engine
@@ -177,8 +173,7 @@ class Ledger:
         engine.propose(bootstrap.encode(), lambda _: None)
 
     def on_following(self, leader: str | None, term: int, reason: str) -> None:
-        """Not the leader."""
-        self.following.append((leader, term, reason))
+        """Nothing to stop: pending proposals are answered by consensus."""
 
     def on_join_request(self, name: str, disk_id: int, command_version: int) -> None:
         """Propose the disk of a node that comes with another one (RULES B2), once a request."""
@@ -196,12 +191,10 @@ class Ledger:
         self._engine.propose(Command("disk", members=((name, disk_id),)).encode(), settled)
 
     def on_peer_message(self, peer: str, payload: bytes) -> None:
-        """A message of another application."""
-        self.messages.append((peer, payload))
+        """Nothing is forwarded here."""
 
     def on_peer_lost(self, peer: str) -> None:
-        """Messages to or from this peer may be lost."""
-        self.lost_peers.append(peer)
+        """Nothing is forwarded here."""
 
     # -- what the world asks
 

@@ -158,10 +158,6 @@ class World:
         node = self.nodes[name]
         return self.leader() == name and node.term in node.ledger.leading
 
-    def followers(self) -> list[str]:
-        """Names of running nodes that do not lead."""
-        return [node.name for node in self.running() if not node.leads]
-
     def summary(self) -> str:
         """One line about every node, for failure messages."""
         parts = []

@@ -64,7 +64,6 @@ class SimulatedWriter:
         self._batch: Batch | None = None
         self._tasks: list[tuple[Callable[[], object], Callable[[object], None]]] = []
         self._results: deque[tuple[Callable[[object], None], object]] = deque()
-        self.batches = 0
 
     def kick(self) -> None:
         """Write what is buffered, at once if the disk is idle, else after the batch in flight."""
@@ -79,9 +78,6 @@ class SimulatedWriter:
         self._tasks.append((fn, done))  # type: ignore[arg-type]  # the pair belongs together
         if len(self._tasks) == 1:
             self._after(self._speed.draw(self._chance, self._speed.task), self._run_task)
-
-    def close(self) -> None:
-        """Nothing to end: no threads."""
 
     def crash(self, disk: SimulatedDisk) -> None:
         """The process dies: of what is in flight any number of I/O steps were done."""
@@ -100,7 +96,6 @@ class SimulatedWriter:
             self._on_error(error)
             return
         self._batch = None
-        self.batches += 1
         self.kick()  # first, so that the disk does not idle while the loop acts on this one
         self._on_durable(durable)
 

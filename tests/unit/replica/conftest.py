@@ -20,10 +20,14 @@ from kvraft.replica.replica import Replica
 
 
 class FakeSink:
-    def __init__(self) -> None:
+    """The test makes the snapshot CURRENT by `committed()`, or drops it by `dropped()`."""
+
+    def __init__(self, consensus: "FakeConsensus") -> None:
+        self.consensus, self.index = consensus, consensus.applied_index
         self.blocks: list[bytes] = []
-        self.backlog = 0
+        self.backlog = consensus.backlog
         self.committed: Callable[[], None] | None = None
+        self.dropped: Callable[[], None] | None = None
         self.aborted = False
 
     def write(self, block: bytes) -> None:
@@ -33,7 +37,11 @@ class FakeSink:
         return self.backlog
 
     def commit(self, done: Callable[[], None]) -> None:
-        self.committed = done
+        def current() -> None:
+            self.consensus.snapshot_index = max(self.consensus.snapshot_index, self.index)
+            done()
+
+        self.committed, self.dropped = current, done
 
     def abort(self) -> None:
         self.aborted = True
@@ -53,6 +61,8 @@ class FakeConsensus:
         self.members: tuple[int, dict[str, int]] | None = None
         self.sinks: list[FakeSink] = []
         self.applied_index = 1
+        self.snapshot_index = 0
+        self.backlog = 0
         self.known = {name: self.hello(name)}
         self.transfers: list[tuple[str | None, Callable]] = []
         self.application: Replica
@@ -84,7 +94,8 @@ class FakeConsensus:
     def status(self) -> ConsensusStatus:
         peers = tuple(PeerStatus(peer, True, 0, 0) for peer in self.peers)
         at = self.applied_index
-        return ConsensusStatus(self.name, self.role, 1, None, at, at, at, at, 0, peers)
+        snapshot = self.snapshot_index
+        return ConsensusStatus(self.name, self.role, 1, None, at, at, at, at, snapshot, peers)
 
     def quorum_reachable(self) -> bool:
         return self.reachable
@@ -96,7 +107,7 @@ class FakeConsensus:
         return self.known
 
     def begin_snapshot(self):
-        self.sinks.append(FakeSink())
+        self.sinks.append(FakeSink(self))
         return self.applied_index, self.sinks[-1]
 
     def send_to_peer(self, peer: str, payload: bytes) -> bool:

@@ -1,0 +1,103 @@
+"""Bad input against a real cluster: a clear error each, the nodes go on, nothing is lost."""
+
+import asyncio
+import random
+import socket
+
+import pytest
+
+from kvraft.cli.local_cluster import LocalCluster
+from kvraft_client import (
+    AsyncClient,
+    Client,
+    InvalidRequest,
+    KvraftError,
+    LeaseNotFound,
+    Outcome,
+    TooLarge,
+)
+
+TRIES = 150
+CASES = {
+    "an empty key": (lambda kv: kv.put("", b"v"), InvalidRequest, "key"),
+    "a key too long": (lambda kv: kv.put("k" * 2049, b"v"), TooLarge, "2048.*2049|2049.*2048"),
+    "a value too large": (lambda kv: kv.put("k", b"v" * ((1 << 20) + 1)), TooLarge, "1048576"),
+    "a request too large": (lambda kv: kv.put("k", b"v" * (3 << 19)), TooLarge, "15728|1048576"),
+    "no expectation": (lambda kv: kv.cas("k", b"v"), InvalidRequest, "expect"),
+    "an unknown lease": (lambda kv: kv.put("k", b"v", lease=987_654), LeaseNotFound, "987654"),
+    "keepalive of it": (lambda kv: kv.leases.keep_alive(987_654), LeaseNotFound, "987654"),
+    "revoke of it": (lambda kv: kv.leases.revoke(987_654), LeaseNotFound, "987654"),
+    "a TTL too short": (lambda kv: kv.leases.grant(ttl=0.5), InvalidRequest, "1000|1 s"),
+    "a TTL too long": (lambda kv: kv.leases.grant(ttl=90_000), InvalidRequest, "86400000|24 h"),
+    "a TTL on a put too short": (lambda kv: kv.put("k", b"v", ttl=0.01), InvalidRequest, "1000"),
+}
+
+
+@pytest.fixture(scope="module")
+def kept(module_cluster: LocalCluster) -> LocalCluster:
+    with Client(module_cluster.endpoints, timeout=10.0) as kv:
+        kv.put("kept", b"as it was")
+    return module_cluster
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_bad_request_is_told_what_is_wrong(kept: LocalCluster, case: str) -> None:
+    call, error, text = CASES[case]
+    with Client(kept.endpoints, timeout=10.0) as kv:
+        with pytest.raises(error, match=text) as caught:
+            call(kv)
+        assert caught.value.outcome is Outcome.NOT_APPLIED
+        assert kv.get("kept").value == b"as it was"
+        assert kv.get("k") is None
+
+
+@pytest.mark.parametrize("plane", ["client", "peer"])
+def test_random_bytes_on_a_port_harm_nobody(kept: LocalCluster, plane: str) -> None:
+    rng = random.Random(5)
+    node = kept.nodes[1]
+    port = node.client_port if plane == "client" else node.peer_port
+    pids = [each.pid() for each in kept.nodes]
+    for number in range(TRIES):
+        with socket.create_connection(("127.0.0.1", port), timeout=5.0) as stranger:
+            stranger.sendall(rng.randbytes(rng.randrange(1, 4096)))
+            if number % 3 == 0:
+                stranger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    with Client(kept.endpoints, timeout=10.0) as kv:
+        assert kv.get("kept").value == b"as it was"
+        kv.put(f"after/{plane}", b"still here")
+        assert [each.pid() for each in kept.nodes] == pids
+        if plane == "peer":
+            assert kv.status()[1].counters["malformed_frames"] >= TRIES // 2
+
+
+def test_one_entry_and_about_one_fsync_carry_a_batch(kept: LocalCluster) -> None:
+    """Many callers at once: far fewer entries than commands, and no more fsyncs than entries."""
+
+    def counters() -> dict[str, int]:
+        with Client(kept.endpoints) as kv:
+            (leader,) = [each for each in kv.status() if each.role == "leader"]
+        return dict(leader.counters)
+
+    async def write() -> None:
+        async with AsyncClient(kept.endpoints, timeout=20.0) as kv:
+            await asyncio.gather(*(kv.put(f"batch/{number}", b"v") for number in range(1000)))
+
+    before = counters()
+    asyncio.run(write())
+    after = counters()
+    commands, entries, fsyncs = (
+        after[name] - before[name] for name in ("commands", "entries", "fsyncs")
+    )
+
+    assert commands >= 1000
+    assert entries <= commands / 2
+    assert fsyncs <= entries * 1.2 + 10, "one fsync for an entry, and the log's idle marks"
+
+
+def test_an_error_never_guesses(kept: LocalCluster) -> None:
+    """A deadline that is over before anything was sent is NOT_APPLIED."""
+    with Client(kept.endpoints) as kv:
+        with pytest.raises(KvraftError) as caught:
+            kv.put("k", b"v", timeout=1e-6)
+        assert caught.value.outcome is Outcome.NOT_APPLIED
+        assert kv.get("k") is None
