@@ -47,7 +47,7 @@ class Load:
             try:
                 await self._client.put(f"load/{caller}", str(number).encode(), timeout=CALL_S)
             except KvraftError as error:
-                self.outcomes[error.outcome] += 1
+                self.outcomes[error.outcome.value] += 1
             else:
                 self.outcomes["acknowledged"] += 1
                 self._acknowledged.append((sent, time.monotonic()))
@@ -82,8 +82,8 @@ async def _measure(
                 moment = load.begin()
                 _fail(node, silent=silent)
                 seconds = await load.first_after(moment)
-                _, after = await asyncio.to_thread(leader_of_others, cluster, node)
-                if after > before.term:  # else leadership had moved in between: no failover
+                term = await asyncio.to_thread(_term_without, node, cluster)
+                if term > before.term:  # else leadership had moved in between: no failover
                     took.append(seconds)
                     step()
                 await asyncio.to_thread(_recover, cluster, node, silent=silent)
@@ -94,11 +94,10 @@ async def _measure(
     return took, load.outcomes
 
 
-def leader_of_others(cluster: LocalCluster, failed: LocalNode) -> tuple[LocalNode, int]:
-    """Return who leads now without `failed`, and its term."""
+def _term_without(failed: LocalNode, cluster: LocalCluster) -> int:
+    """Return the term in which another node leads."""
     others = tuple(node for node in cluster.nodes if node != failed)
-    node, status = leader(LocalCluster(cluster.directory, others))
-    return node, status.term
+    return leader(LocalCluster(cluster.directory, others))[1].term
 
 
 def _fail(node: LocalNode, *, silent: bool) -> None:
@@ -129,6 +128,7 @@ def run(progress: Progress, sizes: Sizes) -> list[Row]:
             took, outcomes = asyncio.run(
                 _measure(cluster, count, silent=silent, settle_s=sizes.settle_s, step=step)
             )
-        note = f"{CALLERS} callers, patience {CALL_S:.0f} s a write; writes: {dict(outcomes)}"
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
+        note = f"{CALLERS} callers, patience {CALL_S:.0f} s a write; writes: {counts}"
         rows.append(Row(f"failover, {name}", "s", spread(took), goals, note))
     return rows

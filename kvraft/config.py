@@ -122,7 +122,9 @@ def _build(settings: Mapping[str, Any]) -> ServerConfig:
     for peer in dial:
         if peer not in peers or peer == name:
             raise ConfigError(f"--dial: {peer!r} is not another member of --peers")
-    listen = parse_address(settings.get("listen") or f"127.0.0.1:{CLIENT_PORT}", option="--listen")
+    listen = parse_address(
+        str(settings.get("listen") or f"127.0.0.1:{CLIENT_PORT}"), option="--listen"
+    )
     peer_listen = settings.get("peer_listen")
     restore = settings.get("restore")
     rejoin = _boolean(settings.get("rejoin"), option="--rejoin")
@@ -132,14 +134,14 @@ def _build(settings: Mapping[str, Any]) -> ServerConfig:
         name=name,
         data_dir=Path(_required(settings, "data_dir")),
         listen=listen,
-        peer_listen=parse_address(peer_listen, option="--peer-listen")
+        peer_listen=parse_address(str(peer_listen), option="--peer-listen")
         if peer_listen
         else peers[name],
         peers=peers,
         dial=dial,
         advertise=str(settings.get("advertise") or listen),
         rejoin=rejoin,
-        restore=Path(restore) if restore else None,
+        restore=Path(str(restore)) if restore else None,
         client_tls=_tls(settings, "client"),
         peer_tls=_tls(settings, "peer"),
         state_mib=_state_mib(settings.get("state_mib")),

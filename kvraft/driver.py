@@ -36,7 +36,7 @@ class Driver:
         self._tick_s = tick_ms / 1000
         self._awake = False
         self._stopped = False
-        self._reported_ms = SLOW_FSYNC_MS
+        self._slowest_ms = 0.0
         self._housekeeping_at = 0.0
         self._spared: StateMachine | None = None
         self.on_fatal: Callable[[], None] = lambda: None
@@ -116,26 +116,34 @@ class Driver:
 
     def _turn(self) -> None:
         self._awake = False
-        if self._stopped:
-            return
+        if not self._stopped:
+            self._or_end(self._act)
+
+    def _tick(self) -> None:
+        if not self._stopped:
+            self._or_end(self._poll)
+            self._loop.call_later(self._tick_s, self._tick)
+
+    def _or_end(self, part: Callable[[], None]) -> None:
         try:
-            self._replica.tick()
-            self._engine.tick()
-            self._writer.kick()
+            part()
         except Exception as error:  # a node that is wrong about itself must not go on
             logger.exception("a turn failed")
             self.fatal(f"{type(error).__name__}: {error}")
 
-    def _tick(self) -> None:
-        if self._stopped:
-            return
+    def _act(self) -> None:
+        self._replica.tick()
+        self._engine.tick()
+        self._writer.kick()
+
+    def _poll(self) -> None:
+        self._slowest_ms = max(self._slowest_ms, self._writer.busy_ms())
         self._replica.expire()
-        self._turn()
+        self._act()
         now = self.now()
         if now >= self._housekeeping_at:
             self._housekeeping_at = now + HOUSEKEEPING_S
             self._housekeep()
-        self._loop.call_later(self._tick_s, self._tick)
 
     def _housekeep(self) -> None:
         self._replica.admission.free_disk_bytes = self.free_disk_bytes()
@@ -143,7 +151,6 @@ class Driver:
             # A full pass of the collector over a table of millions takes 100 ms and finds nothing.
             self._spared = self._replica.machine
             gc.freeze()
-        slowest = self._writer.slowest_ms
-        if slowest > self._reported_ms:
-            self._reported_ms = slowest
-            logger.warning("slow disk: an fsync of the log took %.0f ms", slowest)
+        slowest, self._slowest_ms = self._slowest_ms, 0.0
+        if slowest >= SLOW_FSYNC_MS:
+            logger.warning("slow disk: an fsync of the log has taken %.0f ms", slowest)

@@ -134,7 +134,7 @@ def _restore(opened: OpenDisk, path: str) -> None:
             f"{opened.directory.path}: --restore needs an empty directory, "
             "this one holds a node's data; name another one"
         )
-    backup = verify_backup(opened.disk, path)
+    backup = _verified(opened.disk, path)
     machine = restored(_load(backup), index=RESTORED_INDEX)
     writer = opened.snapshots.create(RESTORED_INDEX, 0, b"")
     frozen = machine.freeze()
@@ -147,6 +147,17 @@ def _restore(opened: OpenDisk, path: str) -> None:
     logger.info("restored %d keys, revision %d, from %s", machine.key_count, machine.revision, path)
 
 
+ANOTHER_BACKUP = "take another backup; this directory was left as it was"
+
+
+def _verified(disk: OsDisk, path: str) -> SnapshotFile:
+    try:
+        return verify_backup(disk, path)
+    except DamagedFile as error:  # the advice for a node's own files does not fit
+        text = str(error).replace(error.what_to_do, ANOTHER_BACKUP)
+        raise WrongDirectory(f"--restore: {text}") from error
+
+
 def _load(backup: SnapshotFile) -> StateMachine:
     loader = StateLoader()
     try:
@@ -154,4 +165,5 @@ def _load(backup: SnapshotFile) -> StateMachine:
             loader.feed(block)
         return loader.finish()
     except CodecError as error:
-        raise DamagedFile(backup.path, 0, f"it holds no state of kvraft: {error}") from error
+        problem = f"it holds no state of kvraft: {error}"
+        raise DamagedFile(backup.path, 0, problem, ANOTHER_BACKUP) from error

@@ -5,7 +5,9 @@ import gc
 import logging
 import secrets
 import signal
+import socket
 import sys
+import threading
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
@@ -13,14 +15,18 @@ from typing import Any
 from kvraft.config import ServerConfig
 from kvraft.consensus.disk_door import NodeDisk
 from kvraft.consensus.engine import RaftEngine
+from kvraft.consensus.journal import JournalError
 from kvraft.consensus.membership import Identity
 from kvraft.consensus.port import Role
-from kvraft.consensus.sockets import PeerListenError
+from kvraft.consensus.pysyncobj_core import UntestedLibraryError
+from kvraft.consensus.sockets import Address, PeerListenError
 from kvraft.consensus.tcp import PeerTransport
 from kvraft.consensus.timing import Timing
 from kvraft.core.commands import COMMAND_VERSION
+from kvraft.core.errors import CodecError
 from kvraft.core.limits import RequestLimits
 from kvraft.driver import Driver
+from kvraft.loop_errors import ends_the_node
 from kvraft.open_disk import OpenDisk, open_disk
 from kvraft.replica.replica import Replica
 from kvraft.service.server import BindError, ClientServer, build_server
@@ -36,7 +42,19 @@ DRAIN_WAIT_S = 2.0
 """... and this long for what is in flight."""
 GRACE_S = 1.0
 """Calls that are being answered get this long before they are cut."""
+CLOSE_WAIT_S = 3.0
+"""The disk gets this long to finish what it writes; a hung one must not keep the process."""
 DRAIN_POLL_S = 0.01
+CANNOT_START = (
+    StorageError,
+    BindError,
+    PeerListenError,
+    TlsError,
+    JournalError,
+    CodecError,
+    UntestedLibraryError,
+)
+"""What start-up may find; each is one line for people."""
 
 
 class Server:
@@ -59,6 +77,7 @@ class Server:
         loop.set_exception_handler(self._on_loop_error)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        require_free(config.listen)
         self._compose(loop)
         service = build_server(
             self._replica, str(config.listen), tls=config.client_tls, requests=self._limits
@@ -141,22 +160,28 @@ class Server:
     def _on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         logger.error("%s", context.get("message"), exc_info=error)
-        if isinstance(error, Exception) and not isinstance(error, OSError):
+        if ends_the_node(error):
             self._driver.fatal(f"{type(error).__name__}: {error}")
 
     async def _shut_down(self, service: ClientServer) -> None:
         """Refuse new work, hand leadership over, finish what is in flight, close."""
         logger.info("stopping: draining")
         self._replica.stop_accepting()
-        loop = asyncio.get_running_loop()
-        if self._engine.role is Role.LEADER and len(self._config.peers) > 1:
-            self._engine.transfer_leadership(None, lambda _: None)
-            await self._until(lambda: self._engine.role is not Role.LEADER, TRANSFER_WAIT_S)
+        if self._engine.role is Role.LEADER:
+            ended: list[str | None] = []
+            self._engine.transfer_leadership(None, ended.append)
+            await self._until(
+                lambda: bool(ended) or self._engine.role is not Role.LEADER, TRANSFER_WAIT_S
+            )
         await self._until(lambda: self._replica.idle, DRAIN_WAIT_S)
         await service.stop(GRACE_S)
         self._driver.stop()
         await self._transport.close()
-        await loop.run_in_executor(None, self._writer.close)
+        closing = threading.Thread(target=self._writer.close, daemon=True)
+        closing.start()
+        await self._until(lambda: not closing.is_alive(), CLOSE_WAIT_S)
+        if closing.is_alive():  # nobody was told of what it still writes
+            self._driver.fatal(f"the disk did not finish a write within {CLOSE_WAIT_S:.0f} s")
         self._disk.close()
         logger.info("stopped")
 
@@ -167,17 +192,35 @@ class Server:
             await asyncio.sleep(DRAIN_POLL_S)  # the parts are sans-I/O: nothing to await
 
 
+def require_free(address: Address) -> None:
+    """Raise BindError, in words of the system's, where nobody can listen on `address` now.
+
+    gRPC's own error does not say why, and writes a second line of its own.
+    """
+    try:
+        found = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        for family, kind, protocol, _, where in found:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(where)
+    except OSError as error:
+        raise BindError(f"cannot listen for clients on {address}: {error.strerror}") from error
+
+
 def run(config: ServerConfig) -> int:
     """Run one node; return its exit status."""
+    name = config.name.replace("%", "%%")
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO,
-        format=f"%(asctime)s {config.name} %(levelname)s %(message)s",
+        format=f"%(asctime)s {name} %(levelname)s %(message)s",
     )
     try:
         disk = open_disk(config)
         asyncio.run(Server(config, disk).run())
-    except (StorageError, BindError, PeerListenError, TlsError) as error:
+    except CANNOT_START as error:
         logger.critical("cannot start: %s", error)
         return 1
     return 0

@@ -3,14 +3,18 @@
 Standard library only until the server is imported: a node needs no `cli` extra.
 """
 
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 from kvraft.config import ConfigError, load
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one node until SIGTERM or SIGINT; one clear line and 1 where it cannot start."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # until the loop takes them over
+        signal.signal(number, _stop_before_serving)
     try:
         config = load(arguments)
     except ConfigError as error:
@@ -23,3 +27,9 @@ def main(arguments: Sequence[str]) -> int:
         print(text, file=sys.stderr)  # noqa: T201
         return 1
     return run(config)
+
+
+def _stop_before_serving(_number: int, _frame: FrameType | None) -> None:
+    """Start-up promised nothing to anybody: its end may come anywhere, as a crash may."""
+    print("kvraft serve: told to stop before it served", file=sys.stderr)  # noqa: T201
+    sys.exit(0)

@@ -92,8 +92,8 @@ class Snapshotter:
 
     def _encode(self) -> bool:
         blocks, sink = self._blocks, self._sink
-        if blocks is None or sink is None:
-            return False
+        assert blocks is not None, "a snapshot in progress has its encoder"
+        assert sink is not None, "... and its file"
         start = self._now()
         end = start + self._limits.snapshot_slice_ms / 1000
         while sink.backlog_bytes() < self._limits.snapshot_backlog_bytes:

@@ -1,5 +1,6 @@
 """Frozen states: constant while the machine goes on, cut into blocks, freed in slices."""
 
+import gc
 from hashlib import blake2b
 
 import pytest
@@ -161,3 +162,12 @@ def test_the_hash_is_taken_block_by_block():
     apply(machine)
     *_, later = state_hash(machine.freeze())
     assert later != digest, "another index is another state"
+
+
+def test_the_collector_never_walks_a_table_again():
+    table = Table()
+    table.put(b"a", (bytes(1),))
+    gc.collect()  # it would stop tracking a plain dict, whose records it need not look at,
+    table.put(b"b", (bytes(1),))  # and this would track it again, among the youngest objects
+    young = gc.get_objects(generation=0)
+    assert not any(each is table._records for each in young)

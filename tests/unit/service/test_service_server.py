@@ -175,3 +175,10 @@ async def test_a_key_of_another_certificate_is_told(node, authority, files) -> N
     authority.issue_cert("localhost").private_key_pem.write_to_path(files.key)
     with pytest.raises(TlsError, match=r"cert.pem.*key.pem"):
         build_server(node, "localhost:0", tls=files)
+
+
+def test_grpc_knows_every_option_it_is_given():
+    """It ignores an unknown name in silence: idle clients were once cut off for pinging."""
+    library = Path(cygrpc.__file__).read_bytes()
+    names = [name for name, _ in (*server_options(ServiceLimits()), *CHANNEL_OPTIONS)]
+    assert [name for name in names if name.encode() + b"\0" not in library] == []
