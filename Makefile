@@ -3,7 +3,6 @@
 .PHONY: help up down test quick lint chaos bench simulate protos clean
 
 BIN := .venv/bin
-export PYTHONDONTWRITEBYTECODE ?= 1
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12

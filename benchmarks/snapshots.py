@@ -27,15 +27,22 @@ STATE_MIB = 1024
 """Two million keys of 256 bytes exceed the default limit on keys and values."""
 
 
+Window = tuple[float, float]
+
+
 @dataclass(slots=True)
 class _Found:
-    """The longest write of each quiet time, snapshot and copy; how long each snapshot took."""
+    """When it was quiet, a snapshot was taken, its file was copied; the load, once it has ended."""
 
-    quiet_ms: list[float] = field(default_factory=list)
-    during_ms: list[float] = field(default_factory=list)
-    copy_ms: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+    load: Latencies
+    quiet: list[Window] = field(default_factory=list)
+    during: list[Window] = field(default_factory=list)
+    copied: list[Window] = field(default_factory=list)
     slice_ms: float = 0.0
+
+    def longest_ms(self, windows: list[Window]) -> list[float]:
+        """Return the longest write under way in each window."""
+        return [max(self.load.took_ms(*window)) for window in windows]
 
 
 def run(progress: Progress, sizes: Sizes) -> list[Row]:
@@ -53,59 +60,58 @@ def run(progress: Progress, sizes: Sizes) -> list[Row]:
 
 
 def _rows(keys: int, found: _Found) -> list[Row]:
-    without = median(found.quiet_ms)
+    quiet = found.longest_ms(found.quiet)
+    seconds = median(end - begin for begin, end in found.during)
     note = (
         f"the goal is {PAUSE_MS:.0f} ms above the median of quiet times; a snapshot took "
-        f"{median(found.seconds):.1f} s, longest slice {found.slice_ms:.1f} ms"
+        f"{seconds:.1f} s, longest slice {found.slice_ms:.1f} ms"
     )
-    goals = {"high": without + PAUSE_MS}
+    during, copied = found.longest_ms(found.during), found.longest_ms(found.copied)
+    goals = {"high": median(quiet) + PAUSE_MS}
     return [
-        Row(f"longest write, quiet, {keys} keys", "ms", spread(found.quiet_ms)),
-        Row(
-            f"longest write in a snapshot, {keys} keys", "ms", spread(found.during_ms), goals, note
-        ),
-        Row(f"longest write while its file is copied, {keys} keys", "ms", spread(found.copy_ms)),
+        Row(f"longest write, quiet, {keys} keys", "ms", spread(quiet)),
+        Row(f"longest write, snapshot, {keys} keys", "ms", spread(during), goals, note),
+        Row(f"longest write, its file is copied, {keys} keys", "ms", spread(copied)),
     ]
 
 
 async def _measure(cluster: LocalCluster, keys: int, sizes: Sizes, step: Step) -> _Found:
     node, _ = await asyncio.to_thread(leader, cluster)
-    found = _Found()
     async with (
         AsyncClient(cluster.endpoints, timeout=30.0) as client,
         AsyncClient(node.endpoint, timeout=30.0) as observer,
     ):
-        load = Latencies(client, CALLERS, keys)
+        found = _Found(Latencies(client, CALLERS, keys))
         await asyncio.sleep(WARM_S)
         for _ in range(sizes.snapshots):
-            begin = load.now()
+            begin = found.load.now()
             await asyncio.sleep(sizes.quiet_s)
-            asked = load.now()
-            found.quiet_ms.append(max(load.took_ms(begin, asked)))
-            await _snapshot(node, observer, load, found)
+            found.quiet.append((begin, found.load.now()))
+            await _snapshot(node, observer, found)
             step()
-        await load.stop()
+        await found.load.stop()
         found.slice_ms = (await _counters(observer))["longest_snapshot_slice_us"] / 1000
     return found
 
 
-async def _snapshot(node: LocalNode, observer: AsyncClient, load: Latencies, found: _Found) -> None:
-    before, asked = (await _counters(observer))["snapshots"], load.now()
+async def _snapshot(node: LocalNode, observer: AsyncClient, found: _Found) -> None:
+    before, asked = (await _counters(observer))["snapshots"], found.load.now()
     command = ["-m", "kvraft", "--endpoints", node.endpoint, "--timeout", f"{SAVE_S:.0f}"]
     command += ["snapshot", "save", str(node.directory / "backup")]
     pipe = asyncio.subprocess.PIPE
-    saving = await asyncio.create_subprocess_exec(sys.executable, *command, stderr=pipe)
+    saving = await asyncio.create_subprocess_exec(
+        sys.executable, *command, stdout=pipe, stderr=pipe
+    )
     while (  # noqa: ASYNC110 - another process' counter
         (await _counters(observer))["snapshots"] == before and saving.returncode is None
     ):
         await asyncio.sleep(POLL_S)
-    taken = load.now()
+    taken = found.load.now()
     _, words = await saving.communicate()
     if saving.returncode != 0:
         raise ClusterError(f"snapshot save failed: {words.decode().strip()}")
-    found.during_ms.append(max(load.took_ms(asked, taken)))
-    found.copy_ms.append(max(load.took_ms(taken, load.now())))
-    found.seconds.append(taken - asked)
+    found.during.append((asked, taken))
+    found.copied.append((taken, found.load.now()))
 
 
 async def _counters(observer: AsyncClient) -> dict[str, int]:

@@ -67,5 +67,9 @@ class Latencies:
         await asyncio.gather(*self._tasks)
 
     def took_ms(self, begin: float, end: float) -> list[float]:
-        """Return how long each write took that was under way between `begin` and `end`."""
+        """Return how long each write took that was under way between `begin` and `end`.
+
+        Only after `stop`: a write that is still under way then is not among the samples.
+        """
+        assert self._stopping, "the longest write may still be under way"
         return [(done - sent) * 1000 for sent, done in self._samples if sent < end and done > begin]

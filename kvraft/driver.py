@@ -26,6 +26,9 @@ SLOW_FSYNC_MS = 200.0
 """An fsync that takes longer is worth a line: it is in every client's latency."""
 HOUSEKEEPING_S = 1.0
 """How often free disk space is looked at."""
+SPARE_GROWTH = 1.25
+SPARE_KEYS = 10_000
+"""The collector is told to spare the table again when it has grown by so much and so many."""
 
 
 class Driver:
@@ -39,6 +42,7 @@ class Driver:
         self._slowest_ms = 0.0
         self._housekeeping_at = 0.0
         self._spared: StateMachine | None = None
+        self._spared_keys = 0
         self.on_fatal: Callable[[], None] = lambda: None
         self.free_disk_bytes: Callable[[], int | None] = lambda: None
         self.open_current: Callable[[], BackupReader]
@@ -147,10 +151,19 @@ class Driver:
 
     def _housekeep(self) -> None:
         self._replica.admission.free_disk_bytes = self.free_disk_bytes()
-        if self._replica.machine is not self._spared:
-            # A full pass of the collector over a table of millions takes 100 ms and finds nothing.
-            self._spared = self._replica.machine
-            gc.freeze()
+        self._spare_the_table()
         slowest, self._slowest_ms = self._slowest_ms, 0.0
         if slowest >= SLOW_FSYNC_MS:
             logger.warning("slow disk: an fsync of the log has taken %.0f ms", slowest)
+
+    def _spare_the_table(self) -> None:
+        """Keep the collector's full passes out of the state: they find nothing, and take long.
+
+        Measured at 1,000,000 keys: 33 ms a pass where only the empty table was spared, else 6 ms.
+        What becomes cyclic garbage later is never freed, so this is done as the table grows only.
+        """
+        machine = self._replica.machine
+        grown = machine.key_count > self._spared_keys * SPARE_GROWTH + SPARE_KEYS
+        if machine is not self._spared or grown:
+            self._spared, self._spared_keys = machine, machine.key_count
+            gc.freeze()

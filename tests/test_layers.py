@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 CORE_MAY_IMPORT = {
     "array", "bisect", "collections", "dataclasses", "enum", "functools", "hashlib", "heapq",
-    "itertools", "operator", "sortedcontainers", "struct", "typing", "zlib", "contextlib",
+    "itertools", "math", "operator", "sortedcontainers", "struct", "typing", "zlib", "contextlib",
 }  # fmt: skip
 DOORS = {"time", "random", "os", "socket", "asyncio", "threading", "logging", "secrets", "uuid"}
 

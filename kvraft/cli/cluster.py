@@ -10,6 +10,7 @@ from rich.console import Console
 
 from kvraft.cli import local_cluster
 from kvraft.cli.local_cluster import ClusterError, LocalCluster, LocalNode
+from kvraft.cli.options import Format
 from kvraft.cli.output import print_json, print_table
 from kvraft_client import Client, NodeStatus
 
@@ -19,7 +20,7 @@ app = typer.Typer(help="Run a cluster of nodes on this machine.", no_args_is_hel
 console = Console(stderr=True)
 
 Directory = Annotated[Path, typer.Option("--dir", help="Where the nodes live.", metavar="D")]
-Output = Annotated[str, typer.Option("-o", "--output", help="table or json.")]
+Output = Annotated[Format, typer.Option("-o", "--output", help="For people, or for programs.")]
 
 
 @app.command(epilog="example: kvraft cluster start --nodes 3")
@@ -27,6 +28,10 @@ def start(
     directory: Directory = Path(".kvraft"),
     nodes: Annotated[int | None, typer.Option(help="3 or 5.")] = None,
     base_port: Annotated[int | None, typer.Option(help="The first client port.")] = None,
+    restore: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Begin a new cluster from this backup."),
+    ] = None,
 ) -> None:
     """Start every node that is not running, and wait until the cluster answers."""
 
@@ -34,7 +39,10 @@ def start(
         cluster = local_cluster.describe(directory, nodes, base_port)
         begun = time.monotonic()
         with console.status(f"starting {len(cluster.nodes)} nodes in {directory}"):
-            started = local_cluster.start(cluster)
+            if restore is None:
+                started = local_cluster.start(cluster)
+            else:
+                started = local_cluster.restore(cluster, restore)
             local_cluster.wait_until_ready(cluster, started)
         names = ", ".join(node.name for node in started) or "nothing: all were running"
         console.print(f"started {names} in {time.monotonic() - begun:.2f} s")
@@ -57,12 +65,12 @@ def stop(directory: Directory = Path(".kvraft")) -> None:
 
 
 @app.command(epilog="example: kvraft cluster status -o json")
-def status(directory: Directory = Path(".kvraft"), output: Output = "table") -> None:
+def status(directory: Directory = Path(".kvraft"), output: Output = Format.TABLE) -> None:
     """Show every node: process, role, term, indexes."""
 
     def show() -> None:
         rows = _rows(_existing(directory))
-        if output == "json":
+        if output is Format.JSON:
             print_json({"nodes": rows})
         else:
             print_table(COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
@@ -96,13 +104,12 @@ def _row(node: LocalNode, answer: NodeStatus) -> dict[str, Any]:
     }
     if answer.error is not None:
         row |= dict.fromkeys(("role", "term", "commit", "applied", "revision"))
-        row["error"] = answer.error
     return row
 
 
 def _or_one_line(action: Callable[[], None]) -> None:
     try:
         action()
-    except ClusterError as error:
+    except (ClusterError, OSError) as error:
         console.print(f"kvraft cluster: {error}", style="red", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error

@@ -4,6 +4,9 @@ Each node has a directory of its own: `data/` (its data directory), `log`, `pid`
 """
 
 import contextlib
+import errno
+import fcntl
+import itertools
 import json
 import os
 import signal
@@ -27,6 +30,7 @@ PROBE_S = 1.0
 POLL_S = 0.02
 """How often a process is looked at while waiting for it."""
 HOST = "127.0.0.1"
+DATA_DIR = b"--data-dir"
 
 
 class ClusterError(Exception):
@@ -57,6 +61,11 @@ class LocalNode:
         """Its standard error."""
         return self.directory / "log"
 
+    @property
+    def data(self) -> Path:
+        """Its data directory."""
+        return self.directory / "data"
+
     def pid(self) -> int | None:
         """Return the process id, or None where it is not running."""
         try:
@@ -64,7 +73,7 @@ class LocalNode:
             os.kill(pid, 0)
         except (OSError, ValueError):
             return None
-        return pid if _is_ours(pid, self.name) else None
+        return pid if _serves(pid, self.data) else None
 
     def last_words(self) -> str:
         """Return the last line of its log: why it ended, if it did."""
@@ -75,15 +84,21 @@ class LocalNode:
         return lines[-1] if lines else "an empty log"
 
 
-def _is_ours(pid: int, name: str) -> bool:
-    """Whether the process is the node: a pid is reused after its process ended."""
+def _serves(pid: int, data: Path) -> bool:
+    """Whether the process is the node with this data: a pid is reused after its process ended."""
+    process = Path(f"/proc/{pid}")
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        stat = (process / "stat").read_text()
+        words = (process / "cmdline").read_bytes().split(b"\0")
+        folder = (process / "cwd").readlink()
     except OSError:
         return not Path("/proc/self").exists()  # no /proc here: believe the file
-    begins = arguments == [b""]  # within exec, before its arguments are in place
-    return stat.rpartition(")")[2].split()[0] != "Z" and (begins or name.encode() in arguments)
+    if stat.rpartition(")")[2].split()[0] == "Z":
+        return False
+    if words == [b""]:  # within exec, before its arguments are in place
+        return True
+    given = [os.fsdecode(after) for word, after in itertools.pairwise(words) if word == DATA_DIR]
+    return any((folder / each).resolve() == data.resolve() for each in given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,21 +154,49 @@ def start(cluster: LocalCluster, extra: Sequence[str] = ()) -> list[LocalNode]:
     `extra` are further options of `kvraft serve`.
     """
     missing = [node for node in cluster.nodes if node.pid() is None]
-    for node in missing:
-        for port in (node.client_port, node.peer_port):
-            _check_port(port)
-    try:
-        cluster.directory.mkdir(parents=True, exist_ok=True)
-        description = {"nodes": len(cluster.nodes), "base_port": cluster.nodes[0].client_port}
-        (cluster.directory / "cluster.json").write_text(json.dumps(description) + "\n")
-    except OSError as error:
-        raise ClusterError(f"cannot write {cluster.directory}: {error.strerror}") from error
+    _check_ports(missing)
     started: list[LocalNode] = []
-    with _stopped_on_failure(started):
+    with _described(cluster), _stopped_on_failure(started):
+        missing = [node for node in missing if node.pid() is None]
+        _check_ports(missing)  # another `start` may have held the lock meanwhile
         for node in missing:
             _spawn(cluster, node, extra)
             started.append(node)
     return started
+
+
+def restore(cluster: LocalCluster, backup: Path) -> list[LocalNode]:
+    """Start a new cluster whose first state is `backup`; every node must be fresh."""
+    if not backup.is_file():
+        raise ClusterError(f"--restore: there is no file {backup}")
+    for node in cluster.nodes:
+        if node.data.exists():
+            raise ClusterError(
+                f"--restore begins a new cluster, and {node.data} is there already: "
+                "move it away, or name another --dir"
+            )
+    return start(cluster, ("--restore", str(backup.absolute())))
+
+
+@contextlib.contextmanager
+def _described(cluster: LocalCluster) -> Iterator[None]:
+    """Hold the cluster's directory against a second `start`, with its description in place."""
+    description = {"nodes": len(cluster.nodes), "base_port": cluster.nodes[0].client_port}
+    try:
+        cluster.directory.mkdir(parents=True, exist_ok=True)
+        folder = os.open(cluster.directory, os.O_RDONLY)
+    except OSError as error:
+        raise ClusterError(f"cannot use {cluster.directory}: {error.strerror}") from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        new = cluster.directory / "cluster.json.new"
+        new.write_text(json.dumps(description) + "\n")
+        new.replace(cluster.directory / "cluster.json")
+        yield
+    except OSError as error:
+        raise ClusterError(f"cannot write {cluster.directory}: {error.strerror}") from error
+    finally:
+        os.close(folder)
 
 
 def is_ready(cluster: LocalCluster) -> bool:
@@ -223,23 +266,26 @@ def _reap(pid: int) -> None:
         os.waitpid(pid, os.WNOHANG)
 
 
-def _check_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise ClusterError(f"port {port} is in use by another program") from error
+def _check_ports(nodes: Sequence[LocalNode]) -> None:
+    for port in (port for node in nodes for port in (node.client_port, node.peer_port)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise ClusterError(f"port {port} is in use by another program") from error
+                raise ClusterError(f"port {port} cannot be used: {error.strerror}") from error
 
 
 def _spawn(cluster: LocalCluster, node: LocalNode, extra: Sequence[str]) -> None:
     peers = ",".join(f"{peer.name}={peer.peer}" for peer in cluster.nodes)
     command = [sys.executable, "-m", "kvraft", "serve", "--name", node.name]
-    command += ["--data-dir", str(node.directory / "data"), "--listen", node.endpoint]
+    command += [os.fsdecode(DATA_DIR), str(node.data.absolute()), "--listen", node.endpoint]
     command += ["--peer-listen", node.peer, "--peers", peers, *extra]
     try:
         node.directory.mkdir(parents=True, exist_ok=True)
-        with node.log.open("ab") as log:
+        with node.log.open("ab") as log, (node.directory / "pid").open("w") as file:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 command,
                 stdin=subprocess.DEVNULL,
@@ -247,7 +293,13 @@ def _spawn(cluster: LocalCluster, node: LocalNode, extra: Sequence[str]) -> None
                 stderr=log,
                 start_new_session=True,  # Ctrl-C in the shell is not for the cluster
             )
-        (node.directory / "pid").write_text(f"{process.pid}\n")
+            try:
+                file.write(f"{process.pid}\n")
+                file.flush()
+            except OSError:  # a node that nobody could find again must not be left
+                process.kill()
+                process.wait()
+                raise
     except OSError as error:
         raise ClusterError(f"cannot start {node.name}: {error.strerror}") from error
     process.returncode = 0  # not awaited by Popen: the node outlives this command

@@ -3,6 +3,7 @@
 Standard library only until the server is imported: a node needs no `cli` extra.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _stop_before_serving(_number: int, _frame: FrameType | None) -> None:
-    """Start-up promised nothing to anybody: its end may come anywhere, as a crash may."""
-    print("kvraft serve: told to stop before it served", file=sys.stderr)  # noqa: T201
-    sys.exit(0)
+    """Start-up promised nothing to anybody: its end may come anywhere, as a crash may.
+
+    An exception would be swallowed where one may not be raised: in a finalizer, in an import.
+    """
+    print("kvraft serve: told to stop before it served", file=sys.stderr, flush=True)  # noqa: T201
+    os._exit(0)

@@ -13,7 +13,7 @@ import hashlib
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import pysyncobj.syncobj as library
 from pysyncobj.config import SyncObjConf
@@ -72,18 +72,37 @@ class _Outlet(Transport):  # type: ignore[misc]  # the library carries no types
     def __init__(self, send: Callable[[str, dict[str, Any]], bool]) -> None:
         super().__init__(None, None, None)
         self._forward = send
+        self.stirred = True
+        """SyncObj was told something since this was cleared."""
 
     def send(self, node: Node, message: dict[str, Any]) -> bool:
         return self._forward(node.id, message)
 
     def deliver(self, node: Node | None, message: dict[str, Any]) -> None:
+        self.stirred = True
         self._onMessageReceived(node, message)
 
     def connected(self, node: Node) -> None:
+        self.stirred = True
         self._onNodeConnected(node)
 
     def disconnected(self, node: Node) -> None:
+        self.stirred = True
         self._onNodeDisconnected(node)
+
+
+class NoPoller:
+    """In the place of SyncObj's poller, which makes a system call a tick over no descriptors."""
+
+    def subscribe(self, descr: object, callback: object, mask: object) -> NoReturn:
+        """Nobody has sockets here; the pipe is off."""
+        raise UntestedLibraryError(f"SyncObj wants to wait for {descr}: {callback}, {mask}")
+
+    def unsubscribe(self, descr: object) -> None:
+        """Nothing was subscribed."""
+
+    def poll(self, timeout: float) -> None:
+        """Nothing to wait for, and no time: SyncObj is ticked with 0."""
 
 
 def check_version(source: Path | None = None, version: str = VERSION) -> None:
@@ -120,6 +139,9 @@ class Core:
         self.state = FOLLOWER
         self._on_state = on_state
         self._configuration = _configuration(timing, self._state_changed)
+        self._send_period = self._configuration.appendEntriesPeriod
+        self._quiet = False
+        self._quiet_after = 0.0
         self._machine = self._build(name)
         self._machine.on_entry = on_entry
 
@@ -130,8 +152,12 @@ class Core:
             asked.append(path)
             return self._journal
 
-        original = library.createJournal
-        library.createJournal = create_journal
+        def create_poller(kind: object) -> NoPoller:
+            asked.append(kind)
+            return NoPoller()
+
+        original = library.createJournal, library.createPoller
+        library.createJournal, library.createPoller = create_journal, create_poller
         try:
             machine = _Machine(
                 PeerNode(name),
@@ -140,9 +166,11 @@ class Core:
                 transport=self._outlet,
             )
         finally:
-            library.createJournal = original
-        if asked != [None]:
-            raise UntestedLibraryError(f"SyncObj did not take the journal given to it: {asked}")
+            library.createJournal, library.createPoller = original
+        if asked != [None, "auto"]:
+            raise UntestedLibraryError(
+                f"SyncObj did not take the journal and the poller given to it: {asked}"
+            )
         if machine.raftCurrentTerm != self._journal.vote.term:
             raise UntestedLibraryError("SyncObj starts in another term than its journal says")
         if machine._methodToID.get("entry_v0") != 0:  # noqa: SLF001 (its decorators use it too)
@@ -160,20 +188,39 @@ class Core:
 
     @property
     def commit(self) -> int:
-        return int(self._machine.raftCommitIndex)
+        index: int = self._machine.raftCommitIndex
+        return index
 
     @property
     def applied(self) -> int:
-        return int(self._machine.raftLastApplied)
+        index: int = self._machine.raftLastApplied
+        return index
 
     def tick(self) -> None:
-        """Commit, apply, send what is new; never waits."""
+        """Commit, apply, send what is new; never waits, and returns at once where nothing is.
+
+        SyncObj acts on what it was told, on what is committed and not applied, and, as a leader,
+        on its own pause between two rounds of sending. So it is left alone once a tick that began
+        later than that pause after the last input found nothing more to do.
+        """
+        outlet = self._outlet
+        if self._quiet and not outlet.stirred:
+            return
+        begun = library.monotonicTime()
+        if outlet.stirred:
+            outlet.stirred = False
+            self._quiet_after = begun + self._send_period
         self._machine.doTick(0.0)
+        # It takes commands for one such pause a tick: a tick that long may have left some.
+        in_time = library.monotonicTime() - begun < self._send_period
+        sent = self.state != LEADER or begun > self._quiet_after
+        self._quiet = in_time and sent and self.applied >= self.commit
 
     # -- what a node may do
     def propose(self, payload: bytes) -> bytes:
         """Leader only: append at the next tick; returns the command that the journal will see."""
         command = envelope.wrap(payload)
+        self._outlet.stirred = True
         self._machine._applyCommand(command, None)  # noqa: SLF001 (the decorator's)
         return command
 
@@ -192,6 +239,7 @@ class Core:
     def resign(self) -> None:
         """Step down in this term: SyncObj's own fall-back, made to find nobody answering."""
         self._configuration.leaderFallbackTimeout = _ALWAYS_S
+        self._outlet.stirred = True
         try:
             self.tick()
         finally:

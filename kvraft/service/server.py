@@ -50,7 +50,7 @@ def server_options(limits: ServiceLimits) -> Sequence[tuple[str, int]]:
         ("grpc.keepalive_timeout_ms", limits.keepalive_timeout_ms),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", limits.client_ping_min_ms),
+        ("grpc.http2.min_ping_interval_without_data_ms", limits.client_ping_min_ms),
         ("grpc.server_handshake_timeout_ms", limits.handshake_ms),
     )
 

@@ -1,12 +1,9 @@
 """Every scripted schedule holds with all guards on, and shows its finding without the guard."""
 
 import pytest
-from simulation import schedules_elections, schedules_links, schedules_log, schedules_rejoin
-from simulation.schedule import SCHEDULES
 
 from kvraft.consensus.switches import Switches
-
-MODULES = (schedules_elections, schedules_links, schedules_log, schedules_rejoin)
+from kvraft_chaos.simulation.schedules import SCHEDULES, elections
 
 HOLDS = [(name, seed) for name, each in SCHEDULES.items() for seed in each.seeds]
 GUARDS = [(name, off) for name, each in SCHEDULES.items() for off in each.guards]
@@ -25,7 +22,7 @@ def test_guard_matters(name, off):
 
 def test_median_failover_is_within_the_target():
     """RULES I7: at most 0.3 s in the median, 1.0 s at worst, until a leader may propose."""
-    middle, worst = schedules_elections.failover_times(range(100, 120))
+    middle, worst = elections.failover_times(range(100, 120))
     assert middle <= 0.3
     assert worst <= 1.0
 

@@ -113,7 +113,6 @@ class SimulatedNode:
             patch.leave()
         if self.process is process:
             self.shared.invariants.observe(self, self.shared.nodes)
-            self._tick_soon()
 
     def after(self, process: Process, seconds: float, action: Callable[[], object]) -> None:
         """Run `action` on this node's loop in `seconds`, if `process` still runs then."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 import trustme
+from grpc._cython import cygrpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from service_node import ScriptedNode
 from service_wire import Wire, failing
@@ -15,6 +16,7 @@ from kvraft.service.limits import ServiceLimits
 from kvraft.service.server import BindError, build_server, server_options
 from kvraft.tls import TlsError, TlsFiles
 from kvraft.v1 import kv_pb2, kv_pb2_grpc
+from kvraft_client.config import CHANNEL_OPTIONS
 
 PUT = kv_pb2.PutRequest(key=b"k", value=b"v")
 
@@ -177,7 +179,7 @@ async def test_a_key_of_another_certificate_is_told(node, authority, files) -> N
         build_server(node, "localhost:0", tls=files)
 
 
-def test_grpc_knows_every_option_it_is_given():
+def test_grpc_knows_every_option_it_is_given() -> None:
     """It ignores an unknown name in silence: idle clients were once cut off for pinging."""
     library = Path(cygrpc.__file__).read_bytes()
     names = [name for name, _ in (*server_options(ServiceLimits()), *CHANNEL_OPTIONS)]

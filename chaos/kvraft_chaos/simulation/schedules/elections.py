@@ -1,13 +1,14 @@
 """Schedules about leaders: who may lead, for how long, what a leader may answer, and how fast."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from statistics import median
-
-from simulation.schedule import findings, schedule
 
 from kvraft.consensus.port import Failure
 from kvraft.consensus.timing import Timing
 from kvraft_chaos.simulation.process import Settings
+from kvraft_chaos.simulation.schedule import Findings, findings, leader, ledger, schedule
 from kvraft_chaos.simulation.world import World
 
 TIMING = Timing()
@@ -15,7 +16,7 @@ PLAIN = Settings()
 
 
 @schedule("17 (l, m)", guards={"single_callback": "unanswered"})
-def l_callbacks_fire_exactly_once(world):
+def l_callbacks_fire_exactly_once(world: World) -> Findings:
     world.boot("A")
     at_follower = world.write("B")
     world.cut_off("A", reset=True)
@@ -33,7 +34,7 @@ def l_callbacks_fire_exactly_once(world):
 
 
 @schedule("17 (m)")
-def m_leadership_lost_is_reported_as_unknown_for_a_write_that_commits(world):
+def m_leadership_lost_is_reported_as_unknown_for_a_write_that_commits(world: World) -> Findings:
     world.boot("A")
     world.network.cut("B", "A", noticed=False)
     world.network.cut("C", "A", noticed=False)
@@ -51,7 +52,7 @@ def m_leadership_lost_is_reported_as_unknown_for_a_write_that_commits(world):
 
 
 @schedule("15 (n)", guards={"check_quorum": "leads-for-too-long"})
-def n_isolated_leader_steps_down_and_reads_nothing_stale(world):
+def n_isolated_leader_steps_down_and_reads_nothing_stale(world: World) -> Findings:
     world.boot("A")
     world.write("A", "1")
     world.run(0.3)
@@ -62,7 +63,7 @@ def n_isolated_leader_steps_down_and_reads_nothing_stale(world):
         world.run(0.05)
         took += 0.05
     world.until(lambda: world.leader() in ("B", "C"))
-    second = world.write(world.leader(), "2")
+    second = world.write(leader(world), "2")
     third = world.read("A")
     world.run(2.5)
     return findings(
@@ -74,7 +75,7 @@ def n_isolated_leader_steps_down_and_reads_nothing_stale(world):
 
 
 @schedule("16 (n)", guards={"own_term_barrier": "stale-read"})
-def n_new_leader_reads_only_after_its_own_entry(world):
+def n_new_leader_reads_only_after_its_own_entry(world: World) -> Findings:
     world.boot("A")
     world.write("A", "old")
     world.until(lambda: world["B"].ledger.state.registers.get("k") == "old")
@@ -100,14 +101,14 @@ def n_new_leader_reads_only_after_its_own_entry(world):
 
 
 @schedule("16 (n)", guards={"barrier_fresh_round": "stale-read"})
-def n_a_read_counts_only_answers_to_a_later_round(world):
+def n_a_read_counts_only_answers_to_a_later_round(world: World) -> Findings:
     world.boot("A")
     world.write("A", "old")
     world.run(0.3)
     world["A"].clock.set_rate(0.001)  # it believes in its leadership, and begins no round
     world.cut_off("A", reset=True)
     world.until(lambda: world.leader() in ("B", "C"))
-    write = world.write(world.leader(), "new")
+    write = world.write(leader(world), "new")
     world.until(lambda: write.acknowledged)
     leads = world["A"].leads
     read = world.read("A")
@@ -118,16 +119,16 @@ def n_a_read_counts_only_answers_to_a_later_round(world):
 
 
 @schedule("15 (t)", guards={"prevote": "elections", "stickiness": "elections"})
-def t_partial_partition_is_stable(world):
+def t_partial_partition_is_stable(world: World) -> Findings:
     world.boot("A")
     before = world.invariants.elections
     world.cut("A", "B")
     world.run(5.0)  # B's log is as good as C's
     outcomes = []
     for _ in range(60):
-        leader = world.leader()
-        if leader is not None:
-            outcomes.append(world.write(leader))
+        found = world.leader()
+        if found is not None:
+            outcomes.append(world.write(found))
         world.run(0.5)
     world.heal()
     world.run(2.0)
@@ -136,7 +137,7 @@ def t_partial_partition_is_stable(world):
 
 
 @schedule("15 (t)", guards={"higher_term_notice": "slow"})
-def t_a_leader_of_an_old_term_learns_of_it_at_once(world):
+def t_a_leader_of_an_old_term_learns_of_it_at_once(world: World) -> Findings:
     """A is cut off from B, which leads by now, and from C for a while; C can tell it."""
     world.boot("A")
     world["A"].clock.set_rate(0.1)
@@ -151,11 +152,11 @@ def t_a_leader_of_an_old_term_learns_of_it_at_once(world):
 
 
 @schedule("-- (v)")
-def v_leadership_transfer_is_one_round_trip(world):
+def v_leadership_transfer_is_one_round_trip(world: World) -> Findings:
     world.boot("A")
     first = world.write("A")
     world.run(0.3)
-    answers = []
+    answers: list[object] = []
     world["A"].post(lambda: world["A"].engine().transfer_leadership("B", answers.append))
     took = world.until(lambda: world.leads("B"))
     second = world.write("B")
@@ -167,7 +168,7 @@ def v_leadership_transfer_is_one_round_trip(world):
     )
 
 
-def stalled_leader_disk(world):
+def stalled_leader_disk(world: World) -> Findings:
     world.boot("A")
     world["A"].speed.hangs = True
     stuck = world.write("A")
@@ -176,8 +177,8 @@ def stalled_leader_disk(world):
         world.run(0.05)
     if world.leader() not in ("B", "C"):
         return findings(no_hand_over=True)
-    world.until(lambda: world.leads(world.leader()))
-    after = world.write(world.leader())
+    world.until(lambda: world.leads(leader(world)))
+    after = world.write(leader(world))
     world.run(1.0)
     return findings(
         no_hand_over=world.now - begun > 6.0,
@@ -187,7 +188,7 @@ def stalled_leader_disk(world):
 
 
 @schedule("25 (w)")
-def w_stalled_leader_disk_hands_over(world):
+def w_stalled_leader_disk_hands_over(world: World) -> Findings:
     return stalled_leader_disk(world)
 
 
@@ -195,13 +196,13 @@ PATIENT = replace(PLAIN, timing=replace(TIMING, disk_stall_ms=60_000))
 
 
 @schedule("25 (w)", settings=replace(PATIENT))
-def w_without_the_limit_nobody_takes_over(world):
+def w_without_the_limit_nobody_takes_over(world: World) -> Findings:
     """The control: with the limit out of reach, the same schedule shows what it prevents."""
     return {"it-handed-over"} if stalled_leader_disk(world) != {"no-hand-over"} else set()
 
 
 @schedule("I7", seeds=tuple(range(20)), guards={"fast_failover": "slow"})
-def fast_failover_when_the_leaders_process_ends(world):
+def fast_failover_when_the_leaders_process_ends(world: World) -> Findings:
     world.boot("A")
     world.run(0.1)
     world.crash("A")
@@ -210,7 +211,7 @@ def fast_failover_when_the_leaders_process_ends(world):
 
 
 @schedule("I7", seeds=tuple(range(5)))
-def a_middlebox_reset_deposes_nobody(world):
+def a_middlebox_reset_deposes_nobody(world: World) -> Findings:
     world.boot("A")
     before = world.invariants.elections
     for source, target in (("A", "B"), ("A", "C"), ("B", "A"), ("C", "A")):
@@ -220,7 +221,7 @@ def a_middlebox_reset_deposes_nobody(world):
 
 
 @schedule("I8", guards={"send_time_contact": "leads-on-old-answers"})
-def contact_dates_from_when_the_question_was_sent(world):
+def contact_dates_from_when_the_question_was_sent(world: World) -> Findings:
     """Answers arrive all the time, but each is older than the one before."""
     world.boot("A")
     for step in range(12):
@@ -231,7 +232,7 @@ def contact_dates_from_when_the_question_was_sent(world):
 
 
 @schedule("I8")
-def a_follower_that_the_leader_does_not_hear_says_no_quorum(world):
+def a_follower_that_the_leader_does_not_hear_says_no_quorum(world: World) -> Findings:
     world.boot("A")
     reachable = world["B"].engine().quorum_reachable()
     world.network.cut("B", "A", noticed=False)
@@ -248,7 +249,7 @@ def a_follower_that_the_leader_does_not_hear_says_no_quorum(world):
 
 
 @schedule("I1", seeds=tuple(range(3)))
-def on_leading_follows_the_own_entry(world):
+def on_leading_follows_the_own_entry(world: World) -> Findings:
     world.boot("A")
     for name in "BC":
         world["C"].speed.extra = 0.2
@@ -256,7 +257,7 @@ def on_leading_follows_the_own_entry(world):
     world.run(0.5)
     wrong = []
     for node in world.running():
-        for term, applied in node.ledger.led_at:
+        for term, applied in ledger(world, node.name).led_at:
             entry = node.log.entry(applied)
             wrong += [] if entry is not None and entry[0] == term else [(node.name, term)]
     led = [term for node in world.running() for term in node.ledger.leading]
@@ -265,12 +266,16 @@ def on_leading_follows_the_own_entry(world):
     )
 
 
-def failover_times(seeds):
+def _led_by_another(world: World) -> bool:
+    return any(world.leads(name) for name in "BC")
+
+
+def failover_times(seeds: Iterable[int]) -> tuple[float, float]:
     """For the median: how long 20 kills of the leader leave the cluster without one."""
     times = []
     for seed in seeds:
         with World(3, seed, PLAIN) as world:
             world.boot("A")
             world.crash("A")
-            times.append(world.until(lambda w=world: any(w.leads(name) for name in "BC")))
+            times.append(world.until(partial(_led_by_another, world)))
     return median(times), max(times)

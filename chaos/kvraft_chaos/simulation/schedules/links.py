@@ -2,16 +2,18 @@
 
 from dataclasses import replace
 
-from simulation.schedule import decoded, findings, schedule
-
-from kvraft.consensus.messages import AppendAck, SnapshotAck, VoteAnswer
+from kvraft.consensus.messages import AppendAck, Message, SnapshotAck, VoteAnswer
 from kvraft_chaos.simulation.process import Settings
+from kvraft_chaos.simulation.schedule import Findings, decoded, findings, ledger, schedule
+from kvraft_chaos.simulation.world import World
 
 PLAIN = Settings()
 SNAPSHOTS = replace(PLAIN, flow=replace(PLAIN.flow, log_tail_bytes=0, snapshot_chunk_bytes=300))
 
 
-def lose_what_is_on_the_way_back(world, source, target, kind):
+def lose_what_is_on_the_way_back(
+    world: World, source: str, target: str, kind: type[Message]
+) -> bool:
     """Reset only the connection that carries an answer of this kind; True if it did."""
     back = decoded(world.network.in_flight(source, target), kind)
     world.network.reset(source, target)
@@ -24,7 +26,7 @@ def lose_what_is_on_the_way_back(world, source, target, kind):
     seeds=(0, 1, 2),
     guards={"link_epochs+ask_again": "hangs", "link_epochs": "slow"},
 )
-def the_answer_to_a_probe_is_lost_alone(world):
+def the_answer_to_a_probe_is_lost_alone(world: World) -> Findings:
     world.boot("C")
     world.network.cut("B", "A", noticed=False)
     world.lead("A")  # by C's vote; it asks where B is
@@ -40,11 +42,11 @@ def the_answer_to_a_probe_is_lost_alone(world):
 
 
 @schedule("B1", guards={"link_epochs+ask_again": "another-term-was-needed"})
-def the_answer_to_a_vote_request_is_lost_alone(world):
+def the_answer_to_a_vote_request_is_lost_alone(world: World) -> Findings:
     world.boot("A")
     world.hold_timers("C")
     world.crash("A")
-    votes = []
+    votes: list[VoteAnswer] = []
     while not votes:  # B campaigns; C's answer is on its way
         world.run(0.0005)
         votes = decoded(world.network.in_flight("C", "B"), VoteAnswer)
@@ -61,7 +63,7 @@ def the_answer_to_a_vote_request_is_lost_alone(world):
 
 
 @schedule("B1, 11 (s)", settings=SNAPSHOTS, guards={"link_epochs+ask_again": "hangs"})
-def the_answers_of_a_snapshot_window_are_lost_alone(world):
+def the_answers_of_a_snapshot_window_are_lost_alone(world: World) -> Findings:
     world.boot("A")
     world.crash("B")
     for _ in range(300):
@@ -92,7 +94,7 @@ def the_answers_of_a_snapshot_window_are_lost_alone(world):
 
 
 @schedule("11 (s)", settings=SNAPSHOTS, seeds=(0, 1, 2))
-def s_a_reconnect_in_the_middle_of_a_snapshot_leaves_no_gap(world):
+def s_a_reconnect_in_the_middle_of_a_snapshot_leaves_no_gap(world: World) -> Findings:
     world.boot("A")
     for _ in range(12):
         world.write("A")
@@ -121,7 +123,7 @@ def s_a_reconnect_in_the_middle_of_a_snapshot_leaves_no_gap(world):
 
 
 @schedule("12 (p)", settings=SNAPSHOTS)
-def p_a_snapshot_floods_nobody(world):
+def p_a_snapshot_floods_nobody(world: World) -> Findings:
     world.boot("A")
     world.crash("B")
     for _ in range(300):
@@ -129,7 +131,7 @@ def p_a_snapshot_floods_nobody(world):
     world.run(0.5)
     world["A"].post(world["A"].ledger.snapshot)
     world.run(1.0)
-    size = len(world["A"].ledger.state.encode())
+    size = len(ledger(world, "A").state.encode())
     before = world.network.streams.delivered
     world.restart("B")
     world.until(world.converged, 20)

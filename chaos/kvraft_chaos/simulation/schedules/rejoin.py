@@ -1,6 +1,6 @@
 """RULES B2 and B3: a lost disk, the way back, and everything that must not count meanwhile."""
 
-from simulation.schedule import arrivals, decoded, findings, inject, schedule
+from functools import partial
 
 from kvraft.consensus import wire
 from kvraft.consensus.messages import (
@@ -11,24 +11,40 @@ from kvraft.consensus.messages import (
     VoteRequest,
 )
 from kvraft.consensus.port import Role
+from kvraft_chaos.simulation.schedule import (
+    Findings,
+    arrivals,
+    decoded,
+    findings,
+    inject,
+    leader,
+    ledger,
+    process,
+    schedule,
+)
+from kvraft_chaos.simulation.world import World
 
 
-def rejoin(world, name):
+def rejoin(world: World, name: str) -> None:
     """Come back with an empty disk and --rejoin."""
     world.wipe(name)
     world[name].rejoin = True
     world.restart(name)
 
 
-def others_fail_in_turn(world, first, names):
+def _another_leads(world: World, name: str) -> bool:
+    return world.leader() not in (None, name)
+
+
+def others_fail_in_turn(world: World, first: str, names: list[str]) -> set[int]:
     """Whoever else fails, one after another: nothing acknowledged may be missing."""
     lost = set()
     for name in names:
         world.crash(name, power=True)
-        world.until(lambda name=name: world.leader() not in (None, name))
+        world.until(partial(_another_leads, world, name))
         world.lead(first)
         write = world.write(first)
-        world.until(lambda write=write: write.done)
+        world.until(partial(getattr, write, "done"))
         lost |= set(world.lost())
         world.restart(name)
         world.until(world.converged, 20)
@@ -36,7 +52,7 @@ def others_fail_in_turn(world, first, names):
 
 
 @schedule("22, B2")
-def a_lost_disk_comes_back_and_then_the_others_fail_in_turn(world):
+def a_lost_disk_comes_back_and_then_the_others_fail_in_turn(world: World) -> Findings:
     world.boot("A")
     for _ in range(20):
         world.write("A")
@@ -48,7 +64,7 @@ def a_lost_disk_comes_back_and_then_the_others_fail_in_turn(world):
 
 
 @schedule("B2 (a)")
-def rejoin_a_an_old_ack_is_read_while_the_node_rejoins(world):
+def rejoin_a_an_old_ack_is_read_while_the_node_rejoins(world: World) -> Findings:
     """C is slow; the ack that commits a write is B's old one, read after B has lost its disk."""
     world.boot("A")
     world.cut_off("C", reset=True)
@@ -64,7 +80,7 @@ def rejoin_a_an_old_ack_is_read_while_the_node_rejoins(world):
     world["B"].rejoin = True
     world.restart("B")
     world.run(2.0)
-    waits = world["B"].process.role is Role.REJOINING
+    waits = process(world, "B").role is Role.REJOINING
     world.heal("C")
     world.until(world.converged, 20)
     lost = others_fail_in_turn(world, "B", ["A"])
@@ -77,7 +93,7 @@ def rejoin_a_an_old_ack_is_read_while_the_node_rejoins(world):
 
 
 @schedule("B2 (b)", guards={"rejoin_burned_vote": "votes-twice-in-a-term"})
-def rejoin_b_the_vote_of_the_term_is_spent(world):
+def rejoin_b_the_vote_of_the_term_is_spent(world: World) -> Findings:
     """B's old disk voted in this term, for whomever: its new one must not vote in it again."""
     world.boot("A")
     world.write("A")
@@ -99,7 +115,7 @@ def rejoin_b_the_vote_of_the_term_is_spent(world):
 
 
 @schedule("B2 (c)", guards={"rejoin_silence+disk_identity": "stale-read"})
-def rejoin_c_its_echoes_serve_no_stale_read(world):
+def rejoin_c_its_echoes_serve_no_stale_read(world: World) -> Findings:
     """A is deposed by B (old disk) and C and does not know; B's new disk meets A first."""
     world.boot("A")
     world.write("A", "old")
@@ -123,7 +139,7 @@ def rejoin_c_its_echoes_serve_no_stale_read(world):
 
 
 @schedule("B2 (c)", guards={"rejoin_silence+disk_identity": "lost"})
-def rejoin_c_its_vote_elects_nobody(world):
+def rejoin_c_its_vote_elects_nobody(world: World) -> Findings:
     """A write is on A and B's old disk alone; B's new one and C must not elect C."""
     world.boot("A")
     world.cut("A", "C")
@@ -134,14 +150,14 @@ def rejoin_c_its_vote_elects_nobody(world):
     world.heal()
     rejoin(world, "B")
     world.run(5.0)
-    leader = world.leader()
+    elected = world.leader()
     world.restart("A")
-    world.until(world.converged, 20) if leader is None else world.run(3.0)
-    return findings(leader_without_the_write=leader, lost=world.lost())
+    world.until(world.converged, 20) if elected is None else world.run(3.0)
+    return findings(leader_without_the_write=elected, lost=world.lost())
 
 
 @schedule("B2 (d)", guards={"rejoin_silence": "counts-too-early"})
-def rejoin_d_killed_half_way_and_started_without_the_flag(world):
+def rejoin_d_killed_half_way_and_started_without_the_flag(world: World) -> Findings:
     world.boot("A")
     world.crash("C")
     world.write("A")
@@ -155,20 +171,20 @@ def rejoin_d_killed_half_way_and_started_without_the_flag(world):
     world.run(2.0)
     counting = (AppendAck, HeartbeatAck, VoteAnswer, PreVoteAnswer)
     counted = [message for kind in counting for message in decoded(seen, kind)]
-    role = world["B"].process.role
+    role = process(world, "B").role
     world.restart("C")
     world.until(world.converged, 20)
     return findings(counts_too_early=counted or role is not Role.REJOINING, lost=world.lost())
 
 
 @schedule("B2")
-def the_leader_changes_between_request_and_commit(world):
+def the_leader_changes_between_request_and_commit(world: World) -> Findings:
     world.boot("A")
     world.write("A")
     world.run(0.3)
     world.cut("A", "C")  # A can propose the disk, and nobody can commit it
     rejoin(world, "B")
-    world.until(lambda: world["A"].ledger.join_requests)
+    world.until(lambda: ledger(world, "A").join_requests)
     world.run(0.02)
     world.crash("A", power=True)
     world.heal()
@@ -183,16 +199,16 @@ def the_leader_changes_between_request_and_commit(world):
 
 
 @schedule("B2", guards={"rejoin_silence": "voter-without-majority"})
-def the_other_follower_is_down_so_it_waits_and_says_for_whom(world):
+def the_other_follower_is_down_so_it_waits_and_says_for_whom(world: World) -> Findings:
     world.boot("A")
     world.write("A")
     world.run(0.3)
     world.crash("C")
     rejoin(world, "B")
     world.run(8.0)
-    process = world["B"].process
-    role = process.role
-    says = [line for line in process.events if "rejoining" in line and "C" in line]
+    rejoining = process(world, "B")
+    role = rejoining.role
+    says = [line for line in rejoining.events if "rejoining" in line and "C" in line]
     world.restart("C")
     world.until(world.converged, 20)
     return findings(
@@ -203,7 +219,7 @@ def the_other_follower_is_down_so_it_waits_and_says_for_whom(world):
 
 
 @schedule("B3, F18b", guards={"disk_identity": "accepted"})
-def a_wiped_disk_without_the_flag_is_refused_by_every_peer(world):
+def a_wiped_disk_without_the_flag_is_refused_by_every_peer(world: World) -> Findings:
     world.boot("A")
     write = world.write("A")
     world.run(0.3)
@@ -216,19 +232,19 @@ def a_wiped_disk_without_the_flag_is_refused_by_every_peer(world):
     up = world.network.is_up("B", "A") or world.network.is_up("B", "C")
     world.crash("A")
     world.run(3.0)
-    leader = world.leader()
+    elected = world.leader()
     votes = [m for each in seen for m in decoded(each, VoteAnswer) + decoded(each, PreVoteAnswer)]
     return findings(
         accepted=up,
         not_refused_by_all=not {"A", "C"} <= by,
         votes=votes,
-        elected_with_an_empty_disk=leader,
+        elected_with_an_empty_disk=elected,
         not_acknowledged=not write.acknowledged,
     )
 
 
 @schedule("B3, F18b", guards={"disk_identity": "leader-completeness"})
-def a_wiped_disk_without_the_flag_elects_nobody(world):
+def a_wiped_disk_without_the_flag_elects_nobody(world: World) -> Findings:
     """A write is on A and B's old disk alone: C and an empty B must not lead."""
     world.boot("A")
     world.cut("A", "C")
@@ -243,36 +259,36 @@ def a_wiped_disk_without_the_flag_elects_nobody(world):
 
 
 @schedule("B3")
-def a_slot_that_was_empty_joins_without_a_flag(world):
+def a_slot_that_was_empty_joins_without_a_flag(world: World) -> Findings:
     """C was not there at the bootstrap: it never voted, so it may join as it is."""
     for name in "AB":
         world[name].start()
     world.until(lambda: all(world[name].ledger.state.cluster_id for name in "AB"))
-    leader = world.leader()
-    world.until(lambda: world.leads(leader))
-    write = world.write(leader)
+    first = leader(world)
+    world.until(lambda: world.leads(first))
+    write = world.write(first)
     world.until(lambda: write.acknowledged)
     world.restart("C")
-    world.until(lambda: world["C"].process.is_member() and world.converged(), 20)
-    disks = set(world[leader].ledger.state.disks)
-    world.crash(leader)
-    world.until(lambda: world.leader() not in (None, leader))
+    world.until(lambda: process(world, "C").is_member() and world.converged(), 20)
+    disks = set(world[first].ledger.state.disks)
+    world.crash(first)
+    world.until(lambda: _another_leads(world, first))
     return findings(not_a_member=disks != {"A", "B", "C"}, lost=world.lost())
 
 
 @schedule("B2, B3")
-def a_restart_does_not_go_back_in_the_member_table(world):
+def a_restart_does_not_go_back_in_the_member_table(world: World) -> Findings:
     """Replaying its log, a node passes tables of the past: they must not count again (seed 120)."""
     world.boot("A")
     outcomes = [world.write("A") for _ in range(600)]  # many ticks between the two tables
     world.until(lambda: all(outcome.done for outcome in outcomes) and world.converged())
     rejoin(world, "B")
-    world.until(lambda: world["B"].process.is_member() and world.converged(), 20)
+    world.until(lambda: process(world, "B").is_member() and world.converged(), 20)
     world.crash(*world.names)
     world.restart(*world.names)
     world.until(lambda: world.leader() is not None)
     world.run(2.0)
-    says = [line for node in world.running() for line in node.process.events]
+    says = [line for name in world.names for line in process(world, name).events]
     refused = [line for line in world.log if "different disk" in line]
     return findings(
         rejoins_again=[line for line in says if "rejoin" in line],

@@ -2,17 +2,26 @@
 
 from dataclasses import replace
 
-from simulation.schedule import arrivals, decoded, findings, inject, lose_unsynced, schedule
-
 from kvraft.consensus.messages import Append, AppendAck
 from kvraft_chaos.simulation.process import Settings
+from kvraft_chaos.simulation.schedule import (
+    Findings,
+    arrivals,
+    decoded,
+    findings,
+    inject,
+    lose_unsynced,
+    process,
+    schedule,
+)
+from kvraft_chaos.simulation.world import Outcome, World
 
 BIG = "x" * 40_000
 PLAIN = Settings()
 SNAPSHOTS = replace(PLAIN, snapshot_every=10, flow=replace(PLAIN.flow, log_tail_bytes=0))
 
 
-def write_many(world, name, count, pause=0.02):
+def write_many(world: World, name: str, count: int, pause: float = 0.02) -> list[Outcome]:
     """Write one after another."""
     outcomes = []
     for _ in range(count):
@@ -22,7 +31,7 @@ def write_many(world, name, count, pause=0.02):
 
 
 @schedule("1 (a)", guards={"normalise_appends": "truncates-committed"})
-def a_duplicate_batches_never_truncate(world):
+def a_duplicate_batches_never_truncate(world: World) -> Findings:
     world.boot("A")
     world.cut("A", "C")
     seen = arrivals(world, "A", "B")
@@ -45,7 +54,7 @@ def a_duplicate_batches_never_truncate(world):
 
 
 @schedule("2 (b)", size=5, guards={"term_on_acks": "quorum-retention"})
-def b_stale_ack_is_dropped(world):
+def b_stale_ack_is_dropped(world: World) -> Findings:
     world.boot("A")
     for name in "CDE":
         world.cut("A", name)
@@ -80,7 +89,7 @@ def b_stale_ack_is_dropped(world):
 
 
 @schedule("3 (c)", settings=SNAPSHOTS, guards={"clamp_snapshot_commit": "state-machine-safety"})
-def c_snapshot_chunk_cannot_commit(world):
+def c_snapshot_chunk_cannot_commit(world: World) -> Findings:
     world.boot("A")
     world.cut_off("A", reset=True)
     phantoms = [world.write("A"), world.write("A")]
@@ -99,7 +108,7 @@ def c_snapshot_chunk_cannot_commit(world):
 
 
 @schedule("4, 9 (d, e)", settings=SNAPSHOTS, guards={"align_log_to_snapshot": "quorum-retention"})
-def e_crash_around_a_snapshot_keeps_the_suffix(world):
+def e_crash_around_a_snapshot_keeps_the_suffix(world: World) -> Findings:
     world.boot("A")
     world.crash("C")
     outcomes = write_many(world, "A", 33)
@@ -124,7 +133,7 @@ def e_crash_around_a_snapshot_keeps_the_suffix(world):
 
 
 @schedule("5 (f)", guards={"hold_acks_for_disk": "quorum-retention"})
-def f_power_loss_keeps_acknowledged_entries(world):
+def f_power_loss_keeps_acknowledged_entries(world: World) -> Findings:
     world.boot("A")
     world.crash("C")
     world["B"].speed.extra = 0.2
@@ -147,7 +156,7 @@ def f_power_loss_keeps_acknowledged_entries(world):
 
 
 @schedule("5 (f)", guards={"leader_counts_own_disk": "quorum-retention"})
-def f_leader_counts_itself_only_when_durable(world):
+def f_leader_counts_itself_only_when_durable(world: World) -> Findings:
     world.boot("A")
     world.crash("C")
     world["A"].speed.extra = 0.3
@@ -159,7 +168,7 @@ def f_leader_counts_itself_only_when_durable(world):
 
 
 @schedule("5 (g)", guards={"vote_durable": "election-safety"})
-def g_power_loss_is_no_second_vote(world):
+def g_power_loss_is_no_second_vote(world: World) -> Findings:
     world.boot("A")
     world.hold_timers("B", "C")
     world.crash("A")
@@ -181,7 +190,7 @@ def g_power_loss_is_no_second_vote(world):
 
 
 @schedule("6 (h)", guards={"distrust_stored_commit": "quorum-retention"})
-def h_lost_tail_does_not_commit_alone(world):
+def h_lost_tail_does_not_commit_alone(world: World) -> Findings:
     world.boot("A")
     write_many(world, "A", 5)
     world.cut_off("A", reset=True)
@@ -205,7 +214,7 @@ def h_lost_tail_does_not_commit_alone(world):
     settings=replace(PLAIN, delay=(0.01, 0.01)),
     guards={"fast_backtracking": "slow"},
 )
-def q_backtracking_is_one_round_a_term(world):
+def q_backtracking_is_one_round_a_term(world: World) -> Findings:
     world.boot("A")
     world.cut_off("A", reset=True)
     for _ in range(200):
@@ -228,7 +237,7 @@ def q_backtracking_is_one_round_a_term(world):
     settings=replace(PLAIN, flow=replace(PLAIN.flow, append_bytes=64 << 10)),
     guards={"probe": "slow"},
 )
-def u_no_livelock_with_a_divergent_tail(world):
+def u_no_livelock_with_a_divergent_tail(world: World) -> Findings:
     world.boot("A")
     world.cut_off("A", reset=True)
     for _ in range(5):
@@ -247,7 +256,7 @@ def u_no_livelock_with_a_divergent_tail(world):
 
 
 @schedule("20 (o)")
-def o_entries_of_every_awkward_size_arrive(world):
+def o_entries_of_every_awkward_size_arrive(world: World) -> Findings:
     world.boot("A")
     outcomes = [
         world.write("A", "y" * (pieces * 65_536 - pad))
@@ -260,7 +269,7 @@ def o_entries_of_every_awkward_size_arrive(world):
 
 
 @schedule("24")
-def a_backlog_of_old_terms_commits_after_a_restart_of_all(world):
+def a_backlog_of_old_terms_commits_after_a_restart_of_all(world: World) -> Findings:
     """Nothing is known committed after it, and all of it is of older terms than the leader's."""
     world.boot("A")
     outcomes = [world.write("A") for _ in range(600)]
@@ -272,22 +281,22 @@ def a_backlog_of_old_terms_commits_after_a_restart_of_all(world):
 
 
 @schedule("24")
-def apply_of_a_backlog_is_sliced(world):
+def apply_of_a_backlog_is_sliced(world: World) -> Findings:
     """A restarted node applies at most a batch a tick, so that its loop stays free."""
     world.boot("A")
     outcomes = [world.write("A") for _ in range(600)]
     world.until(lambda: all(outcome.done for outcome in outcomes) and world.converged())
     world.crash("B")
     world.restart("B")
-    process, most = world["B"].process, 0
-    tick = process.tick
+    restarted, most = process(world, "B"), 0
+    tick = restarted.tick
 
-    def counted():
+    def counted() -> None:
         nonlocal most
-        before = len(process.ledger.state.history)
+        before = len(restarted.ledger.history)
         tick()
-        most = max(most, len(process.ledger.state.history) - before)
+        most = max(most, len(restarted.ledger.history) - before)
 
-    process.tick = counted
+    restarted.tick = counted  # type: ignore[method-assign]  # to look on
     world.until(world.converged)
     return findings(too_much_in_a_tick=most > PLAIN.flow.apply_batch, nothing_applied=most == 0)

@@ -1,17 +1,20 @@
 """Scripted schedules: each gives findings: none with every guard on, a named one without."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from kvraft.consensus import wire
 from kvraft.consensus.messages import Message
 from kvraft.consensus.switches import Switches
+from kvraft_chaos.simulation.ledger import Ledger
 from kvraft_chaos.simulation.page_cache import Loss
-from kvraft_chaos.simulation.process import Settings
+from kvraft_chaos.simulation.process import Process, Settings
 from kvraft_chaos.simulation.world import World
 
 Findings = set[str]
 Play = Callable[[World], Findings]
+M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,22 @@ class Schedule:
 SCHEDULES: dict[str, Schedule] = {}
 
 
-def schedule(rows: str, **options) -> Callable[[Play], Play]:
+def schedule(
+    rows: str,
+    *,
+    size: int = 3,
+    settings: Settings | None = None,
+    guards: Mapping[str, str] | None = None,
+    seeds: tuple[int, ...] = (0,),
+) -> Callable[[Play], Play]:
     """Register a script."""
 
     def register(play: Play) -> Play:
-        assert play.__name__ not in SCHEDULES
-        SCHEDULES[play.__name__] = Schedule(play.__name__, play, rows, **options)
+        name = getattr(play, "__name__")  # noqa: B009 - a callable need not have one
+        assert name not in SCHEDULES, name
+        SCHEDULES[name] = Schedule(
+            name, play, rows, size, settings or Settings(), guards or {}, seeds
+        )
         return play
 
     return register
@@ -56,7 +69,7 @@ def findings(**bad: object) -> Findings:
     return {name.replace("_", "-") for name, fact in bad.items() if fact}
 
 
-def decoded(messages: list[bytes], kind: type[Message]) -> list[Message]:
+def decoded(messages: Iterable[bytes], kind: type[M]) -> list[M]:
     """The messages of one kind."""
     return [m for m in map(wire.decode, messages) if isinstance(m, kind)]
 
@@ -83,3 +96,24 @@ def lose_unsynced(world: World, *names: str) -> None:
     """Power loss in which nothing that was not fsynced survives."""
     for name in names:
         world[name].crash(power=True, loss=Loss.EVERYTHING)
+
+
+def process(world: World, name: str) -> Process:
+    """The process of a node that runs."""
+    found = world[name].process
+    assert found is not None, f"{name} is down"
+    return found
+
+
+def ledger(world: World, name: str) -> Ledger:
+    """The small application of a node that runs."""
+    found = world[name].ledger
+    assert isinstance(found, Ledger)
+    return found
+
+
+def leader(world: World) -> str:
+    """The name of the leader of the newest term; there must be one."""
+    found = world.leader()
+    assert found is not None, world.summary()
+    return found

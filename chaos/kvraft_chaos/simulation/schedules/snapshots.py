@@ -1,0 +1,106 @@
+"""Schedules about snapshots: sent, installed, replaced, damaged."""
+
+from dataclasses import replace
+
+from kvraft.consensus.messages import SnapshotChunk
+from kvraft_chaos.simulation.logview import DATA
+from kvraft_chaos.simulation.process import Settings
+from kvraft_chaos.simulation.schedule import Findings, arrivals, decoded, findings, inject, schedule
+from kvraft_chaos.simulation.world import World
+
+PLAIN = Settings()
+FEW_CHUNKS = replace(PLAIN, flow=replace(PLAIN.flow, log_tail_bytes=0))
+
+
+def fall_behind(world: World, name: str, count: int = 100) -> None:
+    """Let a node miss so much that only a snapshot brings it back; A leads."""
+    world.crash(name)
+    for _ in range(count):
+        world.write("A")
+    world.run(0.5)
+    world["A"].post(world["A"].ledger.snapshot)
+    world.run(0.5)
+
+
+@schedule("3, 11", settings=FEW_CHUNKS)
+def an_old_snapshot_winds_nothing_back(world: World) -> Findings:
+    """The chunks of a snapshot that was installed long ago come again."""
+    world.boot("A")
+    fall_behind(world, "C")
+    seen = arrivals(world, "A", "C")
+    world.restart("C")
+    world.until(world.converged, 20)
+    chunks = [message for message in seen if decoded([message], SnapshotChunk)]
+    for _ in range(20):
+        world.write("A")
+    world.until(world.converged, 20)
+    reached = world["C"].log.last_index
+    for message in chunks:
+        inject(world, "A", "C", message)
+        world.run(0.02)
+    shortest = reached
+    for _ in range(50):
+        world.run(0.01)
+        shortest = min(shortest, world["C"].log.last_index)
+    return findings(no_chunks=not chunks, wound_back=shortest < reached)
+
+
+@schedule("4, 11", settings=FEW_CHUNKS)
+def an_installed_snapshot_cuts_the_log(world: World) -> Findings:
+    """A node with a tail nobody else has installs a snapshot, goes on, and starts again."""
+    world.boot("A")
+    world.cut_off("C", reset=True)
+    for _ in range(100):
+        world.write("A")
+    world.run(0.5)
+    world["A"].post(world["A"].ledger.snapshot)
+    world.run(0.5)
+    world.heal()
+    world.until(world.converged, 20)
+    installed = world["C"].ledger.applied_from
+    for _ in range(10):
+        world.write("A")
+    world.until(world.converged, 20)
+    world.crash("C")
+    started = world["C"].start()
+    if started:
+        world.until(world.converged, 20)
+    return findings(
+        no_snapshot_was_installed=installed == 0, node_stopped=not started, lost=world.lost()
+    )
+
+
+@schedule("11 (s), seed 5", settings=FEW_CHUNKS)
+def a_snapshot_being_sent_stays_readable(world: World) -> Findings:
+    """The leader replaces its snapshot while a follower still receives the one before."""
+    world.boot("A")
+    fall_behind(world, "C", 300)
+    world.network.links["A", "C"].delay = (0.05, 0.05)
+    world.restart("C")
+    world.until(lambda: any("sends snapshot" in line for line in world.log))
+    for _ in range(30):
+        world.write("A")
+    world["A"].post(world["A"].ledger.snapshot)
+    world.run(1.0)
+    world.network.links["A", "C"].delay = (0.001, 0.001)
+    world.restart("A")
+    world.until(world.converged, 20)
+    return findings(lost=world.lost())
+
+
+@schedule("10 (r)")
+def a_damaged_snapshot_is_refused(world: World) -> Findings:
+    """One bit of the CURRENT snapshot turns; the node must not start on it."""
+    world.boot("A")
+    for _ in range(30):
+        world.write("A")
+    world.run(0.5)
+    world["B"].post(world["B"].ledger.snapshot)
+    world.run(0.5)
+    world.crash("B")
+    directory, disk = f"{DATA}/snapshots", world["B"].disk
+    (name,) = [each for each in disk.listdir(directory) if each.endswith(".snapshot")]
+    path = f"{directory}/{name}"
+    disk.flip_bit(path, disk.size(path) // 2, 0)
+    accepted = world["B"].start()
+    return findings(damage_accepted=accepted, not_named=path not in (world["B"].refusal or path))

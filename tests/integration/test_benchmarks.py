@@ -1,0 +1,80 @@
+"""The benchmarks themselves: every part runs, and says what it measured; not how fast it is."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import PARTS
+from benchmarks.report import Row, spread
+
+ROOT = Path(__file__).resolve().parents[2]
+FIGURES = {
+    "startup": {"three fresh nodes to the first write"},
+    "failover": {"failover, kill -9 of the leader", "failover, leader silent (SIGSTOP)"},
+    "writes": {"put, 1 callers", "put, 16 callers"},
+    "memory": {
+        "resident, no keys",
+        "resident, 500 keys of 256 B",
+        "resident, after 1000 overwrites",
+        "resident, after the restart",
+        "kill -9 of all three, restart to serving",
+    },
+    "snapshots": {
+        "longest write, quiet, 1000 keys",
+        "longest write, snapshot, 1000 keys",
+        "longest write, its file is copied, 1000 keys",
+    },
+}
+
+
+def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_measures_what_it_says(part, tmp_path):
+    file = tmp_path / "bench.json"
+
+    done = benchmarks(part, "--quick", "--json", str(file))
+
+    assert done.returncode == 0, done.stderr
+    written = json.loads(file.read_text())
+    assert written["quick"] is True
+    assert list(written["load_before"]) == [part]
+    rows = {row["name"]: row for row in written["rows"]}
+    assert rows.keys() == FIGURES[part]
+    for row in rows.values():
+        found = row["spread"]
+        assert 0 < found["low"] <= found["median"] <= found["high"], row
+        assert found["count"] >= 1
+        assert row["met"] is (None if not row["goals"] else all_met(row))
+
+
+def all_met(row):
+    return all(row["spread"][which] <= most for which, most in row["goals"].items())
+
+
+def test_a_missed_goal_is_told():
+    row = Row("figure", "s", spread([0.1, 0.2, 1.5]), {"median": 0.3, "high": 1.0})
+
+    assert row.met is False
+    assert Row("figure", "s", spread([0.1, 0.2, 1.0]), row.goals).met is True
+
+
+def test_an_unknown_part_is_one_clear_line():
+    done = benchmarks("failovr")
+
+    assert done.returncode == 2
+    assert "no part 'failovr'; there are startup, failover" in done.stderr
