@@ -15,8 +15,8 @@ from kvraft.cli.local_cluster import ClusterError, LocalCluster, LocalNode
 from kvraft.config import PORT_STEP
 from kvraft_client import Client, NodeStatus
 
-READY_S = 120.0
-"""Longest wait for a cluster to answer: two million keys are loaded in some seconds."""
+READY_S = 300.0
+"""Longest wait for a cluster to answer: three nodes restore two million keys at a time."""
 LEADER_S = 10.0
 POLL_S = 0.01
 

@@ -147,7 +147,7 @@ def _restore(opened: OpenDisk, path: str) -> None:
     logger.info("restored %d keys, revision %d, from %s", machine.key_count, machine.revision, path)
 
 
-ANOTHER_BACKUP = "take another backup; this directory was left as it was"
+ANOTHER_BACKUP = "take another backup; nothing was restored"
 
 
 def _verified(disk: OsDisk, path: str) -> SnapshotFile:

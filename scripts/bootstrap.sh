@@ -27,12 +27,16 @@ done
 
 if [ ! -x .venv/bin/python ]; then
     echo "kvraft: making .venv with $($python --version)"
-    "$python" -m venv .venv || fail "cannot make .venv (on Debian: apt install python3-venv)"
+    if ! "$python" -m venv .venv >/dev/null 2>&1; then
+        rm -rf .venv  # half a one would be taken for whole the next time
+        fail "cannot make .venv with $python (on Debian: apt install python3-venv; or no space?)"
+    fi
 fi
 echo "kvraft: installing the dependencies of [$extra] into .venv (a minute, the first time)"
 log=.venv/install.log
 if ! .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off \
     -c constraints.txt -e ".[$extra]" >"$log" 2>&1; then
-    fail "pip failed: $(grep -i 'error' "$log" | tail -n 1) (all of it: $log)"
+    reason=$(grep -E '^ *ERROR' "$log" | head -n 1 | sed 's/^ *//')
+    fail "pip failed: ${reason:-$(tail -n 1 "$log")} (all of it: $log)"
 fi
 echo "$wanted" >".venv/.kvraft-$extra"

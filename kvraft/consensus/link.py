@@ -89,8 +89,11 @@ class LinkSender:
     def next_bytes(self, limit: int) -> bytes:
         """Return pieces, control first, up to the one that reaches `limit`; b"": none wait."""
         parts: list[bytes | memoryview] = []
-        room = self._emit(self._control, parts, limit)
-        self._emit(self._bulk, parts, room)
+        room = limit
+        if self._control.queue:
+            room = self._emit(self._control, parts, room)
+        if self._bulk.queue:
+            self._emit(self._bulk, parts, room)
         return b"".join(parts)  # the only copy on the way out
 
     def _emit(self, lane: _SendLane, parts: list[bytes | memoryview], room: int) -> int:

@@ -64,12 +64,9 @@ class Membership:
         return self._shared.journal.members
 
     def _judge(self) -> None:
-        self.silent = self._shared.switches.rejoin_silence and (self._lost_disk or self._slot_empty)
-
-    @property
-    def _slot_empty(self) -> bool:
         disks = self.members.disks
-        return bool(disks) and disks.get(self._shared.name) != self.identity.disk_id
+        self._slot_empty = bool(disks) and disks.get(self._shared.name) != self.identity.disk_id
+        self.silent = self._shared.switches.rejoin_silence and (self._lost_disk or self._slot_empty)
 
     def counts(self, peer: str) -> bool:
         """Do this peer's votes, acks and echoes count here?"""

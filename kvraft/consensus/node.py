@@ -158,7 +158,7 @@ class RaftNode:
             self._follow(now)
         self.reads.poll(now, self.elections.leader)
         loads = self.receiver.poll()
-        shared.core.tick()
+        shared.core.turn(now)
         self._settle()
         if loads or shared.core.applied < shared.core.commit:
             shared.doors.wake()

@@ -72,22 +72,17 @@ class _Outlet(Transport):  # type: ignore[misc]  # the library carries no types
     def __init__(self, send: Callable[[str, dict[str, Any]], bool]) -> None:
         super().__init__(None, None, None)
         self._forward = send
-        self.stirred = True
-        """SyncObj was told something since this was cleared."""
 
     def send(self, node: Node, message: dict[str, Any]) -> bool:
         return self._forward(node.id, message)
 
     def deliver(self, node: Node | None, message: dict[str, Any]) -> None:
-        self.stirred = True
         self._onMessageReceived(node, message)
 
     def connected(self, node: Node) -> None:
-        self.stirred = True
         self._onNodeConnected(node)
 
     def disconnected(self, node: Node) -> None:
-        self.stirred = True
         self._onNodeDisconnected(node)
 
 
@@ -139,9 +134,11 @@ class Core:
         self.state = FOLLOWER
         self._on_state = on_state
         self._configuration = _configuration(timing, self._state_changed)
-        self._send_period = self._configuration.appendEntriesPeriod
-        self._quiet = False
-        self._quiet_after = 0.0
+        self._send_pause = timing.tick_ms / 1000
+        self._look_pause = timing.heartbeat_ms / 1000
+        self._pressing = self._commands = False  # something to act on; commands are among it
+        self._moved = self._sending = False  # a peer's position was set; not yet acted on for sure
+        self._send_until = self._look_at = 0.0
         self._machine = self._build(name)
         self._machine.on_entry = on_entry
 
@@ -197,30 +194,41 @@ class Core:
         return index
 
     def tick(self) -> None:
-        """Commit, apply, send what is new; never waits, and returns at once where nothing is.
-
-        SyncObj acts on what it was told, on what is committed and not applied, and, as a leader,
-        on its own pause between two rounds of sending. So it is left alone once a tick that began
-        later than that pause after the last input found nothing more to do.
-        """
-        outlet = self._outlet
-        if self._quiet and not outlet.stirred:
-            return
-        begun = library.monotonicTime()
-        if outlet.stirred:
-            outlet.stirred = False
-            self._quiet_after = begun + self._send_period
+        """Commit, apply, send what is new; never waits."""
+        commands, self._commands = self._commands, False
+        begun = library.monotonicTime() if commands else 0.0
+        self._pressing = False
         self._machine.doTick(0.0)
-        # It takes commands for one such pause a tick: a tick that long may have left some.
-        in_time = library.monotonicTime() - begun < self._send_period
-        sent = self.state != LEADER or begun > self._quiet_after
-        self._quiet = in_time and sent and self.applied >= self.commit
+        # It takes commands for one pause between sends: a tick that long may have left some.
+        if commands and library.monotonicTime() - begun >= self._send_pause:
+            self._commands = True
+
+    def turn(self, now: float) -> None:
+        """Tick, if there is anything to do: most turns of a node concern SyncObj in nothing.
+
+        It acts on commands, votes, on what may commit and on what is committed and not applied. A
+        leader sends what a peer's new position calls for once a pause since it last sent is over:
+        so it is ticked until after that, and once a heartbeat in any case.
+        """
+        leads = self.state == LEADER
+        if leads and self._moved:
+            self._moved, self._sending, self._send_until = False, True, now + self._send_pause
+        if (
+            self._pressing
+            or self._commands
+            or self.applied < self.commit
+            or (leads and (self._sending or now >= self._look_at))
+        ):
+            self._look_at = now + self._look_pause
+            self.tick()
+            if now > self._send_until:
+                self._sending = False
 
     # -- what a node may do
     def propose(self, payload: bytes) -> bytes:
         """Leader only: append at the next tick; returns the command that the journal will see."""
         command = envelope.wrap(payload)
-        self._outlet.stirred = True
+        self._commands = True
         self._machine._applyCommand(command, None)  # noqa: SLF001 (the decorator's)
         return command
 
@@ -239,7 +247,6 @@ class Core:
     def resign(self) -> None:
         """Step down in this term: SyncObj's own fall-back, made to find nobody answering."""
         self._configuration.leaderFallbackTimeout = _ALWAYS_S
-        self._outlet.stirred = True
         try:
             self.tick()
         finally:
@@ -258,6 +265,7 @@ class Core:
         )
 
     def vote_granted(self, peer: str, term: int) -> None:
+        self._pressing = True
         self._outlet.deliver(self._nodes[peer], {"type": "response_vote", "term": term})
 
     def append(
@@ -287,10 +295,13 @@ class Core:
 
     def matched(self, peer: str, index: int) -> None:
         """The peer's log matches ours up to `index`."""
+        if index > self.commit:
+            self._pressing = True
         self._position(peer, index + 1, reset=False, success=True)
 
     def next_index(self, peer: str, index: int) -> None:
         """Go on sending to the peer from `index`; says nothing about what it has."""
+        self._moved = True
         self._position(peer, index, reset=True, success=False)
 
     def _position(self, peer: str, index: int, *, reset: bool, success: bool) -> None:
@@ -299,6 +310,7 @@ class Core:
         self._outlet.deliver(self._nodes[peer], message)
 
     def connected(self, peer: str) -> None:
+        self._moved = True
         self._outlet.connected(self._nodes[peer])
 
     def disconnected(self, peer: str) -> None:

@@ -99,7 +99,7 @@ class Shared:
 
     @property
     def term(self) -> int:
-        return self.core.term
+        return self.journal.vote.term
 
     @property
     def leads(self) -> bool:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import pytest
 
 from kvraft_chaos.simulation.invariants import Invariants
-from kvraft_chaos.simulation.linearizability import Operation, check_register
 
 
 @dataclass
@@ -21,6 +20,9 @@ class Log:
     def entry(self, index):
         at = index - self.first_index
         return self.entries[at] if 0 <= at < len(self.entries) else None
+
+    def between(self, first, last):
+        return [self.entry(index) for index in range(first, last + 1)]
 
 
 @dataclass
@@ -118,41 +120,3 @@ def test_dropping_a_committed_entry(index, guilty):
     checks.observe(cluster["A"], cluster)
     checks.cut(cluster["B"], index)
     assert (list(checks.violations) == ["truncates-committed"]) is guilty
-
-
-def operation(kind, times, result=None, **fields):
-    invoked, returned = times
-    return Operation(invoked, kind, returned=returned, result=result, **fields)
-
-
-WRITE = operation("write", (0, 1), value="a")
-
-
-@pytest.mark.parametrize(
-    ("history", "verdict"),
-    [
-        ([WRITE, operation("read", (2, 3), "a")], True),
-        ([WRITE, operation("read", (2, 3), None)], False),
-        ([WRITE, operation("read", (0.5, 3), None)], True),
-        ([operation("write", (0, None), value="a"), operation("read", (2, 3), None)], True),
-        (
-            [
-                operation("write", (0, None), value="a"),
-                operation("read", (2, 3), "a"),
-                operation("read", (4, 5), None),
-            ],
-            False,
-        ),
-        ([WRITE, operation("cas", (2, 3), True, expected="a", value="b")], True),
-        ([WRITE, operation("cas", (2, 3), False, expected="a", value="b")], False),
-        ([WRITE, operation("cas", (2, 3), True, expected="x", value="b")], False),
-    ],
-)
-def test_linearizability_of_a_register(history, verdict):
-    assert check_register(history) is verdict
-
-
-def test_a_search_without_end_is_unknown():
-    history = [operation("write", (0, None), value=str(i)) for i in range(12)]
-    history.append(operation("read", (1, 2), "none of them"))
-    assert check_register(history, steps_max=100) is None

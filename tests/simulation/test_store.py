@@ -7,7 +7,6 @@ import pytest
 from kvraft.consensus.port import Failure
 from kvraft_chaos.simulation.ledger import Command
 from kvraft_chaos.simulation.process import Settings
-from kvraft_chaos.simulation.store import Record
 from kvraft_chaos.simulation.world import World
 
 PLAIN = Settings(replica=True)
@@ -86,13 +85,3 @@ def test_state_survives_snapshots_and_a_restart_of_all():
         world.until(lambda: read.done)
         assert read.value == "120"
         assert world.violations == []
-
-
-def test_different_results_at_one_index_are_convicted():
-    reported = []
-    record = Record(lambda kind, detail: reported.append((kind, detail)), [])
-    record.check("A", 5, 1)
-    record.check("B", 5, 1)
-    assert reported == []
-    record.check("C", 5, 2)
-    assert reported == [("state-divergence", "C has other results at entry 5")]

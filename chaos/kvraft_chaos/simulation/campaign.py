@@ -1,6 +1,7 @@
 """One random run: a world, its clients and a nemesis, from one seed."""
 
 import time
+import traceback
 import zlib
 from dataclasses import dataclass, replace
 
@@ -23,7 +24,6 @@ SWEEP = 0.5
 """Seconds between checks that concern several nodes."""
 FINAL_IDENTITY = 1 << 40
 """Identities of the judge's own writes begin here, above every client's."""
-MUTANTS = tuple(Switches.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Run:
     """What one seed gave."""
 
     seed: int
+    size: int
     violations: list[Violation]
     simulated_seconds: float
     wall_seconds: float
@@ -44,6 +45,11 @@ class Run:
     """Hash of everything that was delivered, and when."""
     plan: list[Fault]
     log: list[str]
+
+    def leading_up(self, lines: int) -> list[str]:
+        """The last lines of the log up to the first violation, or of all where there is none."""
+        end = min((each.time for each in self.violations), default=self.simulated_seconds)
+        return [line for line in self.log if float(line.split(maxsplit=1)[0]) <= end][-lines:]
 
 
 def draw_settings(seed: int, switches: Switches) -> Settings:
@@ -65,7 +71,7 @@ def draw_settings(seed: int, switches: Switches) -> Settings:
         tick_jitter=0.5,
         snapshot_every=chance.pick((0, 20, 60)),
         segment_bytes=chance.pick((2_000, 20_000)),
-        replica=chance.happens(0.5),
+        replica=True,
     )
 
 
@@ -95,19 +101,17 @@ class Campaign:
         """Run it."""
         begun = time.perf_counter()
         world = self._world
+        nemesis = Nemesis(world)
+        clients = Clients(world, self._seed, HORIZON)
         with world:
-            nemesis = Nemesis(world)
-            clients = Clients(world, self._seed, HORIZON)
-            self._boot()
-            self._sweep()
-            nemesis.schedule(self._plan)
-            clients.start()
-            world.run(HORIZON)
-            nemesis.heal_everything()
-            world.run(QUIET)
-            self._judge(clients)
+            try:
+                self._live(nemesis, clients)
+            except Exception as error:  # noqa: BLE001 - whatever breaks is a finding, with its seed
+                where = "".join(traceback.format_exception(error)[-2:])
+                world.invariants.report("exception", f"{error!r} {where}")
         return Run(
             seed=self._seed,
+            size=len(world.names),
             violations=list(world.invariants.violations.values()),
             simulated_seconds=world.now,
             wall_seconds=time.perf_counter() - begun,
@@ -121,6 +125,17 @@ class Campaign:
             plan=self._plan,
             log=world.log,
         )
+
+    def _live(self, nemesis: Nemesis, clients: Clients) -> None:
+        world = self._world
+        self._boot()
+        self._sweep()
+        nemesis.schedule(self._plan)
+        clients.start()
+        world.run(HORIZON)
+        nemesis.heal_everything()
+        world.run(QUIET)
+        self._judge(clients)
 
     def _boot(self) -> None:
         for node in self._world.nodes.values():
@@ -154,5 +169,4 @@ class Campaign:
         elif not world.converged():
             world.invariants.report("no-convergence", world.summary())
         world.invariants.sweep(world.nodes)
-        longest = max((node.applied for node in world.nodes.values()), key=len)
-        clients.judge([each for each in longest if each < FINAL_IDENTITY])
+        clients.judge()

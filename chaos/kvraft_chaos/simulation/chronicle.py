@@ -1,4 +1,4 @@
-"""The one history of a run: what stood at each log index, what came of it, and when it was first so.
+"""The one history of a run: what stood at each log index, what came of it, and when first.
 
 Whichever node comes to an index first writes it; every other node must then agree, result for
 result. A client's answer must be in it, at a time between question and answer; a read must have
@@ -34,6 +34,7 @@ class Chapter:
     """Of the first application anywhere, in the order of everything that happened."""
     time: float
     """... and in true seconds."""
+    payload: bytes
     commands: tuple[Command, ...]
     results: Sequence[Result]
     revisions: Sequence[int]
@@ -47,6 +48,7 @@ class Before:
     """The state that an entry met."""
 
     machine: StateMachine
+    entry: Entry
     entries: Sequence[KeyValue]
     """All keys, where something other than a plain write may remove some; else nothing."""
     revision: int
@@ -86,16 +88,18 @@ class Chronicle:
         entries: Sequence[KeyValue] = ()
         if self.looks_back(entry, now_ms):
             entries = machine.page(b"", None, limit=ALL_KEYS, max_bytes=ALL_BYTES).entries
-        return Before(machine, entries, machine.revision)
+        return Before(machine, entry, entries, machine.revision)
 
-    def write(self, index: int, entry: Entry, batch: AppliedBatch, before: Before) -> list[int]:
+    def write(self, index: int, payload: bytes, batch: AppliedBatch, before: Before) -> list[int]:
         """Note the first application of an index; return the identities of its writes."""
+        entry = before.entry
         identities = identities_of(entry)
         self._identities += len(identities)
         chapter = Chapter(
             index,
             self.moment(),
             self.now(),
+            payload,
             entry.commands,
             tuple(batch.results),
             tuple(batch.revisions),
@@ -111,14 +115,19 @@ class Chronicle:
             listener(chapter, before)
         return identities
 
-    def compare(self, name: str, chapter: Chapter, batch: AppliedBatch, time_ms: int) -> None:
-        """Another node has applied the same index: it must have come to the same."""
+    def compare(
+        self, name: str, index: int, payload: bytes, batch: AppliedBatch, time_ms: int
+    ) -> None:
+        """Another node has applied the same index: the same entry, with the same results."""
+        chapter = self.at[index]
+        if payload != chapter.payload:
+            self.report("state-divergence", f"{name} applied another entry {index} than others")
         if (
             tuple(batch.results) != chapter.results
             or tuple(batch.revisions) != chapter.revisions
             or time_ms != chapter.cluster_time_ms
         ):
-            detail = f"{name} has other results at entry {chapter.index}"
+            detail = f"{name} has other results at entry {index}"
             self.report("state-divergence", detail)
 
     def compare_state(self, name: str, machine: StateMachine) -> None:

@@ -29,7 +29,11 @@ GIVE_UP = 10.0
 ANSWER_EARLY = (0.05, 0.1)
 """Seconds, and part of the time left, that the service keeps for the way back."""
 LATE = 1.0
-"""Seconds behind its deadline at which a running node owes every answer."""
+"""Seconds behind its deadline at which a node that is awake owes every answer."""
+LOOKS = 4
+"""... in so many looks, at all of which it was awake."""
+SLOWEST = 1.02
+"""A node's clock may run this much slower than the client's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ class ClientNetwork:
         self._nodes = nodes
         self._report = report
         self.links: dict[tuple[str, str], ClientLink] = {}
+        self.crash_client: Callable[[str, float], None] = lambda _client, _seconds: None
+        """Kill a client; it returns after some seconds."""
 
     def add_client(self, name: str) -> None:
         """Give a client a link to every node."""
@@ -119,7 +125,7 @@ class ClientNetwork:
         for call in list(link.calls):
             self._end(call, Lost("UNAVAILABLE"))
 
-    def on_process_end(self, node: str, *, silent: bool) -> None:
+    def on_process_end(self, node: str, silent: bool) -> None:  # noqa: FBT001 - a callback
         """A node's process is gone: its kernel resets its connections, unless the power went."""
         if silent:
             return
@@ -172,7 +178,7 @@ class ClientNetwork:
         """On the node's loop: gRPC counts the time left from the arrival."""
         left = call.limit - min(ANSWER_EARLY[0], call.limit * ANSWER_EARLY[1])
         call.deadline = self._scheduler.now + left
-        call.serve(node, node.ledger.now() + left, partial(self._answer, call))
+        call.serve(node, node.clock.read() + left, partial(self._answer, call))
 
     def _answer(self, call: Call[T], answer: T) -> None:
         call.answers += 1
@@ -201,15 +207,18 @@ class ClientNetwork:
         """The client is gone; the node owes its callback all the same, if it lives on."""
         assert call.deadline is not None
         node, process = self._nodes[call.link.node], call.process
+        awake = 0
 
-        def due() -> None:
+        def look() -> None:
+            nonlocal awake
             if call.answers or node.process is not process:
                 return
-            if node.paused:
-                self._scheduler.after(LATE, due)
+            awake = 0 if node.paused else awake + 1
+            if awake <= LOOKS:
+                self._scheduler.after(LATE / LOOKS, look)
             else:
                 detail = f"{node.name} never answered a call that was due {LATE} s ago"
                 self._report("never-answered", detail)
 
         wait = max(0.0, call.deadline - self._scheduler.now)
-        self._scheduler.after(wait * 1.02 + LATE, due)
+        self._scheduler.after(wait * SLOWEST, look)

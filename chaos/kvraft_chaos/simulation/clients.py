@@ -1,27 +1,17 @@
-"""Clients of a campaign: writes, compare-and-sets and reads, in bursts, all recorded."""
+"""All clients of a run: processes with the real policy, their deaths and returns, the verdict."""
 
-from collections import defaultdict
-from functools import partial
-
-from kvraft.consensus.port import Applied, Failure
+from kvraft.core.machine import StateMachine
+from kvraft_chaos.simulation.account import Account
+from kvraft_chaos.simulation.availability import SAMPLE, Availability
 from kvraft_chaos.simulation.chance import Chance
-from kvraft_chaos.simulation.ledger import Command
-from kvraft_chaos.simulation.linearizability import Operation, check_register
-from kvraft_chaos.simulation.node import SimulatedNode
+from kvraft_chaos.simulation.client_process import ClientProcess, application
+from kvraft_chaos.simulation.faults import CLIENTS
+from kvraft_chaos.simulation.lease_watch import LeaseWatch
+from kvraft_chaos.simulation.workload import Identities, Workload
 from kvraft_chaos.simulation.world import World
 
-CLIENTS = 4
-KEYS = 12
-PATIENCE = 3.0
-"""Seconds after which a client goes on without an answer."""
-
-
-class Burst:
-    """Operations that one client has in flight; it goes on after the last, or out of patience."""
-
-    def __init__(self, size: int) -> None:
-        self.left = size
-        self.over = False
+LEVEL = 10.0
+"""Seconds within which all nodes of a quiet cluster must have applied the same index."""
 
 
 class Clients:
@@ -29,115 +19,91 @@ class Clients:
 
     def __init__(self, world: World, seed: int, horizon: float) -> None:
         self._world = world
-        self._chance = Chance(seed, "clients")
-        self._end = world.now + horizon
-        self._identity = 0
-        self.histories: dict[str, list[Operation]] = defaultdict(list)
-        self.acknowledged: list[int] = []
-        self.refused: set[int] = set()
-        """Told that it was not applied."""
-        self.done = 0
+        self._seed = seed
+        self._horizon = horizon
+        self._lives = 0
+        self._identities = Identities()
+        chronicle = world.shared.chronicle
+        self.account = Account(chronicle)
+        self._availability = Availability(world.nodes)
+        self.watch = LeaseWatch(chronicle, self._availability)
+        chronicle.looks_back = self.watch.looks_back
+        chronicle.listeners.append(self.watch.on_chapter)
+        self._running: dict[str, Workload] = {}
+        self.crashes = 0
+        for name in CLIENTS:
+            world.front.add_client(name)
+
+    @property
+    def done(self) -> int:
+        """Operations that were answered."""
+        return self.account.done
 
     def start(self) -> None:
-        """Let every client begin."""
-        for _ in range(CLIENTS):
-            target = self._chance.pick(self._world.names)
-            self._later(self._chance.random(), target)
+        """Let every client begin; they stop by themselves at the horizon."""
+        world = self._world
+        for name in CLIENTS:
+            self._start(name)
+        self._look()
+        world.front.crash_client = self.crash
+        world.scheduler.after(self._horizon, self._stop)
 
-    def _later(self, seconds: float, target: str) -> None:
-        self._world.scheduler.after(seconds, partial(self._turn, target))
+    def _start(self, name: str) -> None:
+        world = self._world
+        self._lives += 1
+        chance = Chance(self._seed, f"client {name} {self._lives}")
+        process = ClientProcess(name, world.scheduler, world.front, chance)
+        workload = Workload(process, self.account, self.watch, self._identities)
+        self._running[name] = workload
+        workload.start()
 
-    def _turn(self, target: str) -> None:
-        chance, world = self._chance, self._world
-        if world.now >= self._end:
+    def crash(self, name: str, seconds: float) -> None:
+        """A client dies in the middle of whatever it does; it comes back, knowing nothing."""
+        workload = self._running.pop(name, None)
+        if workload is None:
             return
-        node = world.nodes[target]
-        wait = chance.between(0.005, 0.08)
-        away = node.process is None or node.paused
-        if away or (not node.leads and chance.happens(0.8)):
-            self._later(wait, chance.pick(world.names))
-            return
-        size = chance.pick((1, 1, 1, 6))
-        burst = Burst(size)
-        go_on = partial(self._go_on, burst, wait, target)
-        for key in chance.sample(range(KEYS), size):
-            self._operate(node, f"k{key}", burst, go_on)
-        world.scheduler.after(PATIENCE, go_on)
+        self.crashes += 1
+        workload.crash()
+        self._world.scheduler.after(seconds, lambda: self._return(name))
 
-    def _go_on(self, burst: Burst, wait: float, target: str) -> None:
-        if not burst.over:
-            burst.over = True
-            self._later(wait, target)
+    def _return(self, name: str) -> None:
+        if self._horizon > 0.0:
+            self._start(name)
 
-    def _operate(self, node: SimulatedNode, key: str, burst: Burst, go_on: "partial[None]") -> None:
-        drawn = self._chance.random()
-        history = self.histories[key]
-        self._identity += 1
-        identity = self._identity
-        value = str(identity)
-        if drawn < 0.3:
-            operation = Operation(self._world.now, "read")
-        elif drawn < 0.65:
-            operation = Operation(self._world.now, "write", value=value)
-        else:
-            writes = [each for each in history[-20:] if each.kind != "read"]
-            expected = writes[-1].value if writes else None
-            operation = Operation(self._world.now, "cas", expected=expected, value=value)
-        history.append(operation)
-        calls = 0
+    def _stop(self) -> None:
+        self._horizon = 0.0
+        for workload in self._running.values():
+            workload.stop()
 
-        def done(outcome: Applied | Failure | None) -> None:
-            nonlocal calls
-            calls += 1
-            if calls > 1:
-                self._world.invariants.report("answered-twice", f"operation {identity}")
-                return
-            self._note(node, key, operation, identity, outcome)
-            burst.left -= 1
-            if burst.left == 0:
-                go_on()
+    def _look(self) -> None:
+        self._availability.look(self._world.now)
+        self._world.scheduler.after(SAMPLE, self._look)
 
-        if operation.kind == "read":
-            node.post(lambda: node.ledger.barrier(done))
-        else:
-            command = Command(operation.kind, identity, key, operation.expected, operation.value)
-            node.post(lambda: node.ledger.propose(command, done))
+    # -- the end
 
-    def _note(
-        self,
-        node: SimulatedNode,
-        key: str,
-        operation: Operation,
-        identity: int,
-        outcome: Applied | Failure | None,
-    ) -> None:
-        if outcome is None:
-            operation.returned = self._world.now
-            operation.result = node.ledger.state.registers.get(key)
-            self.done += 1
-        elif isinstance(outcome, Applied):
-            operation.returned = self._world.now
-            operation.result = outcome.result
-            self.acknowledged.append(identity)
-            self.done += 1
-        elif operation.kind == "read" or outcome is not Failure.LEADERSHIP_LOST:
-            self.histories[key].remove(operation)
-            if operation.kind != "read":
-                self.refused.add(identity)
+    def judge(self) -> None:
+        """Check what the clients were told against what the healed cluster holds."""
+        world = self._world
+        machines = self._level()
+        for name, machine in machines.items():
+            self.account.check_durable(name, machine.index)
+            world.shared.chronicle.compare_state(name, machine)
+        if machines:
+            self.watch.check_alive(next(iter(machines.values())), world.now)
+        self.watch.check_early()
+        self.account.judge(self.watch.removals)
 
-    def judge(self, applied: list[int]) -> None:
-        """Check what the clients were told against what the cluster holds in the end."""
-        report = self._world.invariants.report
-        present = set(applied)
-        gone = [each for each in self.acknowledged if each not in present]
-        if gone:
-            report("acknowledged-write-lost", f"{len(gone)}, for example {gone[:5]}")
-        if len(present) != len(applied):
-            report("applied-twice", f"{len(applied) - len(present)} operations")
-        lied = sorted(self.refused & present)
-        if lied:
-            report("refused-but-applied", f"{lied[:5]}")
-        for key, history in self.histories.items():
-            if check_register(history) is False:
-                report("not-linearizable", f"{key}, {len(history)} operations")
-                return
+    def _level(self) -> dict[str, StateMachine]:
+        """Wait until all nodes are at one index; report it where they never are."""
+        world = self._world
+        end = world.now + LEVEL
+        while True:
+            nodes = [node for node in world.nodes.values() if node.process is not None]
+            machines = {node.name: application(node).machine for node in nodes}
+            level = len({machine.index for machine in machines.values()}) == 1
+            if level and len(machines) == len(world.nodes):
+                return machines
+            if world.now > end:
+                world.invariants.report("no-convergence", f"not level: {world.summary()}")
+                return {}
+            world.run(0.05)

@@ -73,6 +73,10 @@ class SimulatedDisk:
             if offset < len(content):
                 content[offset] ^= 1 << bit
 
+    def fill(self, *, left: int) -> None:
+        """Somebody else takes the space: only `left` bytes remain."""
+        self.capacity_bytes = _used(self._root) + left
+
     def clone(self) -> "SimulatedDisk":
         """An independent copy, as after `kill`."""
         twin = SimulatedDisk(self.capacity_bytes)

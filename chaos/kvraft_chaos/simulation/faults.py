@@ -18,8 +18,12 @@ class Fault(NamedTuple):
     nodes: tuple[str, ...]
     seconds: float
     amount: float = 0.0
-    """What the kind needs besides: seconds of delay, bytes a second, messages that survive."""
+    """What the kind needs besides: seconds of delay, bytes a second or left, messages that survive,
+    a share of answers."""
 
+
+CLIENTS = ("c1", "c2", "c3", "c4")
+"""The clients of a campaign; faults named `client_*` hit one of them, and one node."""
 
 WEIGHTS: dict[str, int] = {
     "kill": 18,
@@ -42,6 +46,15 @@ WEIGHTS: dict[str, int] = {
     "transfer": 3,
     "wipe_and_rejoin": 3,
     "wipe_without_flag": 1,
+    "suspend": 4,
+    "disk_full": 3,
+    "bit_flip": 2,
+    "snapshot_in_lag": 4,
+    "client_crash": 5,
+    "client_cut": 4,
+    "client_reset": 4,
+    "client_loss": 4,
+    "client_slow": 3,
 }
 
 _SECONDS: dict[str, tuple[float, float]] = {
@@ -49,7 +62,9 @@ _SECONDS: dict[str, tuple[float, float]] = {
     "power_loss": (0.2, 4.0),
     "pause": (0.1, 3.0),
     "slow_fsync": (0.1, 3.0),
+    "suspend": (3.0, 9.0),
     "transfer": (0.0, 0.0),
+    "client_reset": (0.0, 0.0),
     "reset_pair": (0.0, 0.0),
     "reset_one_way": (0.0, 0.0),
 }
@@ -63,9 +78,12 @@ _AMOUNT: dict[str, tuple[float, float]] = {
     "reset_pair": (0.0, 4.0),
     "reset_one_way": (0.0, 4.0),
     "kill": (0.0, 4.0),
+    "disk_full": (0.0, 6_000.0),
+    "client_loss": (0.05, 0.8),
+    "client_slow": (0.02, 1.0),
 }
 
-MEAN_PAUSE = 1.2
+MEAN_PAUSE = 0.9
 """Seconds between faults, on average: they overlap."""
 
 
@@ -78,6 +96,8 @@ def draw_plan(seed: int, names: Sequence[str], horizon: float) -> list[Fault]:
     while time < horizon:
         kind = chance.pick(kinds)
         nodes = tuple(chance.sample(names, len(names) // 2 if kind == "halves" else 2))
+        if kind.startswith("client_"):
+            nodes = (chance.pick(CLIENTS), nodes[0])
         seconds = chance.between(*_SECONDS.get(kind, _OTHER_SECONDS))
         amount = chance.between(*_AMOUNT.get(kind, (0.0, 0.0)))
         plan.append(Fault(round(time, 3), kind, nodes, round(seconds, 3), round(amount, 4)))

@@ -1,6 +1,7 @@
 """A node's log as the checks see it: of a running process, or of a disk that none runs on."""
 
 from kvraft.consensus.journal import Journal
+from kvraft.consensus.records import Entry
 from kvraft.storage.directory import DataDirectory
 from kvraft.storage.errors import StorageError
 from kvraft.storage.snapshots import SnapshotStore
@@ -39,6 +40,11 @@ class LiveLog:
             return None
         command, _, term = self._journal.entries[at]
         return term, command
+
+    def between(self, first: int, last: int) -> list[Entry]:
+        """Entries `first` to `last`, all of them kept."""
+        below = self._journal.first_index
+        return self._journal.entries[first - below : last + 1 - below]
 
 
 def stored_log(disk: SimulatedDisk, name: str) -> LiveLog:

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from kvraft.storage.errors import DiskFailed
+from kvraft_chaos.simulation.client_network import DELAY, ClientLink
 from kvraft_chaos.simulation.connection import UNLIMITED
-from kvraft_chaos.simulation.disk import Step
+from kvraft_chaos.simulation.disk import UNLIMITED_BYTES, Step
 from kvraft_chaos.simulation.faults import Fault
 from kvraft_chaos.simulation.node import SimulatedNode
+from kvraft_chaos.simulation.rot import flip
 from kvraft_chaos.simulation.world import World
 
 
@@ -15,6 +17,8 @@ def no_fault(_: Step) -> None:
     """A disk step that goes well."""
 
 
+WHOLE_CLIENT_SECONDS = 4.0
+"""A fault of a client that is longer hits its links to all nodes: it is cut off, or slow."""
 FLAP_SECONDS = 0.15
 """Half a period of a flapping link: shorter than an election, longer than a redial."""
 
@@ -27,6 +31,7 @@ class Nemesis:
         self._delay = world.settings.delay
         self.crashes = 0
         self.wipes = 0
+        self.flips = 0
 
     def schedule(self, plan: Sequence[Fault]) -> None:
         """Let the plan happen, its times counted from now."""
@@ -37,6 +42,7 @@ class Nemesis:
         """End every fault; whoever is down starts."""
         world = self._world
         world.heal()
+        world.front.heal()
         for link in world.network.links.values():
             link.delay, link.bytes_per_second = self._delay, UNLIMITED
         for node in world.nodes.values():
@@ -44,6 +50,7 @@ class Nemesis:
             node.clock.set_rate(1.0)
             node.speed.extra = 0.0
             node.disk.on_step = no_fault
+            node.disk.capacity_bytes = UNLIMITED_BYTES
             if node.wiped and not node.rejoin:
                 self._rejoin(node)
             elif node.process is None:
@@ -102,6 +109,8 @@ class Nemesis:
         node.pause()
         self._after(fault.seconds, node.resume)
 
+    _suspend = _pause  # for longer than any TTL of the campaigns
+
     def _clock_rate(self, fault: Fault) -> None:
         clock = self._node(fault).clock
         clock.set_rate(fault.amount)
@@ -133,6 +142,35 @@ class Nemesis:
         if node.process is not None:
             node.disk.on_step = on_step
         self._after(fault.seconds, partial(self._start, node))
+
+    def _disk_full(self, fault: Fault) -> None:
+        """So many bytes are left; the leader refuses what needs space, or the node stops."""
+        disk = self._node(fault).disk
+        disk.fill(left=int(fault.amount))
+
+        def end() -> None:
+            disk.capacity_bytes = UNLIMITED_BYTES
+            self._start(self._node(fault))
+
+        self._after(fault.seconds, end)
+
+    def _bit_flip(self, fault: Fault) -> None:
+        """The node must refuse to start on a damaged disk, and then comes back with --rejoin."""
+        node = self._node(fault)
+        if not self._may_lose_a_disk() or node.process is None:
+            return
+        disk_id = node.process.directory.identity.disk_id
+        self._crash(node, power=False)
+        spot = flip(node.disk, disk_id, node.disk_chance)
+        if spot is None:
+            self._after(fault.seconds, partial(self._start, node))
+            return
+        self.flips += 1
+        node.wiped, node.rejoin = True, False
+        if node.start():
+            self._world.invariants.report("damage-accepted", f"{node.name} started on {spot}")
+            return
+        self._after(fault.seconds, partial(self._rejoin, node))
 
     def _may_lose_a_disk(self) -> bool:
         """One disk at a time: the promise is for a majority of disks that survive."""
@@ -213,6 +251,18 @@ class Nemesis:
 
         self._after(fault.seconds, end)
 
+    def _snapshot_in_lag(self, fault: Fault) -> None:
+        """One node is cut off while the others snapshot and drop what it would need of the log."""
+        self._split(fault.nodes[:1], fault.seconds)
+
+        def take() -> None:
+            for name, node in self._world.nodes.items():
+                if name != fault.nodes[0]:
+                    node.post(partial(_snapshot, node))
+
+        for part in (0.5, 0.9):
+            self._after(fault.seconds * part, take)
+
     def _narrow_link(self, fault: Fault) -> None:
         link = self._world.network.links[fault.nodes[0], fault.nodes[1]]
         link.bytes_per_second = fault.amount
@@ -221,3 +271,52 @@ class Nemesis:
             link.bytes_per_second = UNLIMITED
 
         self._after(fault.seconds, end)
+
+    # -- clients
+
+    def _client_links(self, fault: Fault) -> list[ClientLink]:
+        """Links of the client: to one node, or to all of them."""
+        client, node = fault.nodes
+        every = fault.seconds > WHOLE_CLIENT_SECONDS
+        links = self._world.front.links
+        return [links[a, b] for a, b in links if a == client and (every or b == node)]
+
+    def _client_crash(self, fault: Fault) -> None:
+        self._world.front.crash_client(fault.nodes[0], fault.seconds)
+
+    def _client_reset(self, fault: Fault) -> None:
+        self._world.front.reset(*fault.nodes)
+
+    def _client_cut(self, fault: Fault) -> None:
+        for link in self._client_links(fault):
+            link.cut = True
+
+        def end() -> None:
+            for link in self._client_links(fault):
+                link.cut = False
+
+        self._after(fault.seconds, end)
+
+    def _client_loss(self, fault: Fault) -> None:
+        for link in self._client_links(fault):
+            link.loss = fault.amount
+
+        def end() -> None:
+            for link in self._client_links(fault):
+                link.loss = 0.0
+
+        self._after(fault.seconds, end)
+
+    def _client_slow(self, fault: Fault) -> None:
+        for link in self._client_links(fault):
+            link.delay = (0.0, fault.amount)
+
+        def end() -> None:
+            for link in self._client_links(fault):
+                link.delay = DELAY
+
+        self._after(fault.seconds, end)
+
+
+def _snapshot(node: SimulatedNode) -> None:
+    node.ledger.snapshot()

@@ -8,6 +8,7 @@ from kvraft.consensus.port import Consensus
 from kvraft.storage.errors import StorageError
 from kvraft_chaos.simulation import patch
 from kvraft_chaos.simulation.chance import Chance
+from kvraft_chaos.simulation.chronicle import Chronicle
 from kvraft_chaos.simulation.clock import NodeClock
 from kvraft_chaos.simulation.disk import Crash, SimulatedDisk
 from kvraft_chaos.simulation.invariants import Invariants, LogView, Observed
@@ -18,7 +19,7 @@ from kvraft_chaos.simulation.page_cache import Loss
 from kvraft_chaos.simulation.process import FatalError, Process, Settings
 from kvraft_chaos.simulation.scheduler import Scheduler
 from kvraft_chaos.simulation.station import Reach
-from kvraft_chaos.simulation.store import Record, Store
+from kvraft_chaos.simulation.store import Store
 from kvraft_chaos.simulation.writer import DiskSpeed, crash_at
 
 
@@ -33,8 +34,10 @@ class Surroundings:
     nodes: dict[str, "SimulatedNode"]
     seed: int
     trace: Callable[[str], None]
-    record: Record
+    chronicle: Chronicle
     counters: dict[str, int] = field(default_factory=dict)
+    process_ended: list[Callable[[str, bool], None]] = field(default_factory=list)
+    """Told (node, whether the power went) when a process ends."""
 
     def count(self, what: str) -> None:
         """Add one to a counter of the run."""
@@ -67,6 +70,7 @@ class SimulatedNode:
         self._backlog: list[Callable[[], object]] = []
         self._stored: LogView = stored_log(self.disk, name)
         self._tick_due = False
+        self._observed: object = None
 
     # -- Station (for the network)
 
@@ -97,7 +101,7 @@ class SimulatedNode:
     # -- running code
 
     def run(self, action: Callable[[], object]) -> None:
-        """Run code of the process, check what it did, and let it tick soon."""
+        """Run code of the process and check what it did; it ticks soon if it asks for that."""
         process = self.process
         assert process is not None
         patch.enter(self)
@@ -112,6 +116,13 @@ class SimulatedNode:
         finally:
             patch.leave()
         if self.process is process:
+            self._observe(process)
+
+    def _observe(self, process: Process) -> None:
+        """Let the invariants look, wherever there is something new for them to see."""
+        progress = process.progress()
+        if progress != self._observed:
+            self._observed = progress
             self.shared.invariants.observe(self, self.shared.nodes)
 
     def after(self, process: Process, seconds: float, action: Callable[[], object]) -> None:
@@ -152,7 +163,7 @@ class SimulatedNode:
         finally:
             patch.leave()
         if self.process is process:
-            self.shared.invariants.observe(self, self.shared.nodes)
+            self._observe(process)
 
     def wake(self) -> None:
         """The `Doors.wake` of this node."""
@@ -210,6 +221,7 @@ class SimulatedNode:
             self.disk.on_step = lambda _: None
         self.process = process
         self._tick_due = False
+        self._observed = None
         self.shared.invariants.process_started(self.name)
         process.watch_cuts(lambda index: self.shared.invariants.cut(self, index))
         self.shared.network.start(self.name)
@@ -230,6 +242,8 @@ class SimulatedNode:
         if process is not None and loss is None:
             process.crash()
         self.shared.network.node_down(self.name, silent=power, keep=keep)
+        for told in self.shared.process_ended:
+            told(self.name, power)
         if power:
             self.powered = False
             self.disk.power_loss(self.disk_chance.generator, loss)

@@ -39,25 +39,23 @@ _stack: list[Running] = [_Nobody()]
 def world_of_nodes() -> Iterator[None]:
     """Inside, PySyncObj sees the running node's clock and chance; restored at the end."""
     before = syncobj.monotonicTime, syncobj.random
-    _use(_stack[-1])
+    syncobj.monotonicTime, syncobj.random = _stack[-1].local_time, _stack[-1]
     try:
         yield
     finally:
         syncobj.monotonicTime, syncobj.random = before
 
 
-def _use(node: Running) -> None:
-    syncobj.monotonicTime = node.local_time
-    syncobj.random = node
-
-
 def enter(node: Running) -> None:
     """`node`'s code runs from here ..."""
     _stack.append(node)
-    _use(node)
+    syncobj.monotonicTime = node.local_time
+    syncobj.random = node
 
 
 def leave() -> None:
     """... to here."""
     _stack.pop()
-    _use(_stack[-1])
+    before = _stack[-1]
+    syncobj.monotonicTime = before.local_time
+    syncobj.random = before

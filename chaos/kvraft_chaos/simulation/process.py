@@ -16,6 +16,7 @@ from kvraft.storage.directory import DataDirectory
 from kvraft.storage.errors import StorageError
 from kvraft.storage.snapshots import SnapshotStore
 from kvraft.storage.wal import WriteAheadLog
+from kvraft_chaos.simulation.disk import UNLIMITED_BYTES
 from kvraft_chaos.simulation.ledger import Ledger
 from kvraft_chaos.simulation.logview import DATA, LiveLog
 from kvraft_chaos.simulation.store import Store
@@ -81,6 +82,10 @@ class Process:
     def __init__(self, node: "SimulatedNode", settings: Settings) -> None:
         """Open or recover; raises StorageError or FatalError as the real node would refuse."""
         self._node = node
+        self.now = node.local_time
+        """Monotonic seconds (a door; the clock's own method, for it is asked all the time)."""
+        self.random = node.random
+        """Uniform in [0, 1) (a door)."""
         self._settings = settings
         self.fatal_reason: str | None = None
         self.disk_failed = False
@@ -120,9 +125,10 @@ class Process:
             return Store(
                 node.name,
                 self,
-                record=node.shared.record,
+                chronicle=node.shared.chronicle,
                 disk_id=self.directory.identity.disk_id,
                 snapshot_bytes=settings.snapshot_every * ENTRY_BYTES or 1 << 40,
+                free_bytes=self._free_bytes,
             )
         ledger = Ledger(node.name, self._after)
         ledger.snapshot_every = settings.snapshot_every
@@ -161,6 +167,11 @@ class Process:
     def _after(self, seconds: float, action: Callable[[], None]) -> None:
         self._node.after(self, seconds, action)
 
+    def _free_bytes(self) -> int | None:
+        """What the real driver measures; unlimited disks are not counted through on every turn."""
+        disk = self._node.disk
+        return disk.free_bytes("/") if disk.capacity_bytes < UNLIMITED_BYTES else None
+
     # -- the loop
 
     def begin(self) -> None:
@@ -186,14 +197,6 @@ class Process:
         self.fatal(str(error))
 
     # -- Doors
-
-    def now(self) -> float:
-        """Monotonic seconds."""
-        return self._node.clock.read()
-
-    def random(self) -> float:
-        """Uniform in [0, 1)."""
-        return self._node.chance.random()
 
     def send(self, peer: str, message: bytes, *, bulk: bool) -> bool:
         """Hand one message to the network."""
@@ -254,6 +257,12 @@ class Process:
     def commit_index(self) -> int:
         """How far it knows the log committed."""
         return self._inside.core.commit
+
+    def progress(self) -> tuple[int, int, list[int], int]:
+        """All that the invariants look for: differs wherever a check may find something new."""
+        inside, history = self._inside, self.ledger.history
+        term_led = inside.term if inside.leads else 0
+        return term_led, inside.core.commit, history, len(history)
 
     def watch_cuts(self, on_cut: Callable[[int], None]) -> None:
         """Call `on_cut(index)` before the log is cut from there on."""

@@ -1,8 +1,7 @@
 """The real replica and core as the application of a simulated node, recorded for the checks."""
 
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from kvraft.consensus.port import Applied, BarrierDone, Consensus, Failure, Loading, ProposeDone
 from kvraft.core.codec import decode_entry
@@ -14,28 +13,11 @@ from kvraft.replica.batcher import AppliedBatch
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.outcomes import Answer, Denied
 from kvraft.replica.replica import Doors, Replica
+from kvraft_chaos.simulation.chronicle import HASH_EVERY, Chronicle
 from kvraft_chaos.simulation.ledger import Command
 
 PATIENCE = 2.0
 """Seconds of deadline that a client gives a request."""
-
-
-@dataclass(slots=True)
-class Record:
-    """What was applied at each index, by whichever node came there first."""
-
-    report: Callable[[str, str], None]
-    order: list[int]
-    """Identities of operations in their order (the invariants' own list)."""
-    count_at: dict[int, int] = field(default_factory=dict)
-    """How many operations were applied up to an index."""
-    digest_at: dict[int, int] = field(default_factory=dict)
-    """Of the results at an index, and of the revision behind them."""
-
-    def check(self, name: str, index: int, digest: int) -> None:
-        """Every node must give the same results at the same index."""
-        if self.digest_at.setdefault(index, digest) != digest:
-            self.report("state-divergence", f"{name} has other results at entry {index}")
 
 
 class Registers:
@@ -64,12 +46,20 @@ class Store(Replica):
     """The surface of `ledger.Ledger` on the real thing."""
 
     def __init__(
-        self, name: str, doors: Doors, *, record: Record, disk_id: int, snapshot_bytes: int
+        self,
+        name: str,
+        doors: Doors,
+        *,
+        chronicle: Chronicle,
+        disk_id: int,
+        snapshot_bytes: int,
+        free_bytes: Callable[[], int | None],
     ) -> None:
-        """`snapshot_bytes` of log make a snapshot due."""
+        """`snapshot_bytes` of log make a snapshot due; `free_bytes` of the disk, where measured."""
         limits = ReplicaLimits(snapshot_log_bytes=snapshot_bytes)
         super().__init__(name, doors, election_ms=500, disk_id=disk_id, limits=limits)
-        self._record = record
+        self._chronicle = chronicle
+        self._free_bytes = free_bytes
         self._history: list[int] = []
         self.applied_from = 0
         self.leading: list[int] = []
@@ -92,26 +82,36 @@ class Store(Replica):
 
     def turn(self) -> None:
         """What the real driver does with the replica in each turn."""
+        self.admission.free_disk_bytes = self._free_bytes()
         self.expire()
         self.tick()
 
     def apply(self, index: int, payload: bytes) -> AppliedBatch:
-        """Apply one entry and note what came of it."""
-        batch = super().apply(index, payload)
-        digest = zlib.crc32(repr(batch).encode())
-        self._record.check(self.name, index, digest)
-        for command in decode_entry(payload).commands:
-            if isinstance(command, Put | CompareAndSet):
-                self._history.append(int(command.value))
-        self._record.count_at[index] = len(self._history)
+        """Apply one entry, and hold it against what others made of it."""
+        chronicle = self._chronicle
+        chapter = chronicle.at.get(index)
+        if chapter is None:
+            before = chronicle.before(self.machine, decode_entry(payload))
+            batch = super().apply(index, payload)
+            self._history += chronicle.write(index, payload, batch, before)
+        else:
+            batch = super().apply(index, payload)
+            time_ms = self.machine.cluster_time_ms
+            chronicle.compare(self.name, index, payload, batch, time_ms)
+            self._history += chronicle.order[len(self._history) : chapter.identities]
+        if index % HASH_EVERY == 0:
+            chronicle.compare_state(self.name, self.machine)
         return batch
 
     def adopt(self, loading: Loading, index: int) -> None:
         """Take a loaded state; its history is that of whoever applied its last entry first."""
         super().adopt(loading, index)
         self.applied_from = index
-        count = self._record.count_at.get(self.machine.index, 0)
-        self._history = self._record.order[:count]
+        chapter = self._chronicle.at.get(self.machine.index)
+        count = 0 if chapter is None else chapter.identities
+        self._history = self._chronicle.order[:count]
+        if chapter is not None:
+            self._chronicle.compare_state(self.name, self.machine)
 
     def on_leading(self, term: int) -> None:
         """Note the term."""

@@ -58,7 +58,7 @@ class Streams:
         """Send what the socket takes; on a link of limited bandwidth one portion at a time."""
         limited = connection.link.bytes_per_second != UNLIMITED
         now = self._scheduler.now
-        while not connection.pumping:
+        while connection.sender and not connection.pumping:
             due = connection.next_departure(now, self.delay(connection.link))
             if due is None:
                 return

@@ -8,13 +8,14 @@ from typing import Self
 from kvraft.consensus.port import Applied, Failure, Role
 from kvraft_chaos.simulation import patch
 from kvraft_chaos.simulation.chance import Chance
+from kvraft_chaos.simulation.chronicle import Chronicle
+from kvraft_chaos.simulation.client_network import ClientNetwork
 from kvraft_chaos.simulation.invariants import Invariants
 from kvraft_chaos.simulation.ledger import Command
 from kvraft_chaos.simulation.network import Network
 from kvraft_chaos.simulation.node import SimulatedNode, Surroundings
 from kvraft_chaos.simulation.process import Settings
 from kvraft_chaos.simulation.scheduler import Scheduler
-from kvraft_chaos.simulation.store import Record
 
 STEP = 0.005
 """Seconds between two looks at a condition that is waited for."""
@@ -72,11 +73,15 @@ class World:
             self.nodes,
             seed,
             self._trace,
-            Record(self.invariants.report, self.invariants.order),
+            Chronicle(self.invariants.report, lambda: self.scheduler.now, self.invariants.order),
         )
         for name in self.names:
             self.nodes[name] = SimulatedNode(name, self.shared)
         self.network.stations.update(self.nodes)
+        self.front = ClientNetwork(
+            self.scheduler, Chance(seed, "front"), self.nodes, self.invariants.report
+        )
+        self.shared.process_ended.append(self.front.on_process_end)
         self.acknowledged: list[int] = []
         self.identity = 0
         """Of the last write proposed here."""

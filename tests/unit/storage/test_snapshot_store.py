@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from kvraft.storage import snapshot_file
-from kvraft.storage.disk import OsDisk
+from kvraft.storage.disk import OsDisk, OsFile
 from kvraft.storage.errors import DamagedFile, DamagedSnapshot, DiskFailed
 from kvraft.storage.snapshot_file import META_BYTES, verify_backup
-from kvraft.storage.snapshots import SnapshotStore
+from kvraft.storage.snapshots import SYNC_BYTES, SnapshotStore
 
 STATE = bytes(range(256)) * 1000
 
@@ -280,6 +280,28 @@ def test_a_backup_is_a_copy_of_the_file(path, tmp_path):
 
     assert b"".join(backup.blocks()) == STATE
     assert backup.digest == snapshot.digest
+
+
+def test_a_large_snapshot_is_synced_as_it_grows(path, monkeypatch):
+    """One fsync of all of it at its end would hold up the fsyncs of the log."""
+    unsynced = [0]
+    sizes = []
+    write, sync = OsFile.write, OsFile.sync
+
+    def counted_write(file, data):
+        write(file, data)
+        unsynced[0] += len(data)
+
+    def counted_sync(file):
+        sync(file)
+        sizes.append(unsynced[0])
+        unsynced[0] = 0
+
+    monkeypatch.setattr(OsFile, "write", counted_write)
+    monkeypatch.setattr(OsFile, "sync", counted_sync)
+    save(opened(path), bytes(3 * SYNC_BYTES), piece=1 << 20)
+    assert len(sizes) >= 3
+    assert max(sizes) <= SYNC_BYTES + (1 << 20)
 
 
 def test_meta_is_bounded(path):

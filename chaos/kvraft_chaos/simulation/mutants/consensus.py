@@ -81,7 +81,7 @@ def snapshot_older_than_the_log_accepted() -> Patch:
     return replaced(SnapshotReceiver, "_is_known", is_known)
 
 
-@mutant("an_installed_snapshot_cuts_the_log", "node-stopped")
+@mutant("an_installed_snapshot_cuts_the_log", "RecordError")
 def log_not_cut_after_snapshot_install() -> Patch:
     """What the log on disk held before an installed snapshot stays in it."""
 

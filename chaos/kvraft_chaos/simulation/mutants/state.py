@@ -23,7 +23,7 @@ from kvraft_chaos.simulation.mutants.registry import Patch, mutant, replaced, to
 LEASE = "a_lease_ends_in_time_and_takes_its_keys"
 
 
-@mutant(LEASE, "ended-early")
+@mutant(LEASE, "states-differ")
 def lease_expired_by_local_clock() -> Patch:
     """Each node ends leases by its own clock instead of the log's."""
     apply = Replica.apply
@@ -104,7 +104,7 @@ def state_hash_blind_to_leases() -> Patch:
     """The state hash covers keys and counters only."""
 
     def keys_only(state: FrozenState) -> Iterator[str | None]:
-        digest = blake2b()
+        digest = blake2b(digest_size=32)
         for piece in (*state._heads(), *state._key_pieces()):  # noqa: SLF001 - the mistake is made there
             digest.update(piece)
             yield None

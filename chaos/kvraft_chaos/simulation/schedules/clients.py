@@ -76,12 +76,14 @@ def a_lease_ends_in_time_and_takes_its_keys(world: World) -> Findings:
     lease = answered(world, "B", LeaseGrant(TTL_MS))
     assert isinstance(lease, LeaseResult)
     answered(world, "C", put("held", 1, lease.lease_id))
+    equal = set(_digests(world))
     while machine(world, "A").describe_lease(lease.lease_id) and world.now < granted_at + 10.0:
         world.run(STEP)
     took = world.now - granted_at
     world.until(lambda: len({machine(world, name).index for name in world.names}) == 1)
     left = [name for name in world.names if machine(world, name).get(b"held")]
     return findings(
+        states_differ=len(equal) != 1,
         ended_early=took < TTL_MS / 1000,
         ended_late=took > TTL_MS / 1000 + LATE,
         keys_outlive_their_lease=left,

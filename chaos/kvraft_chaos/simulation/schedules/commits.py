@@ -8,8 +8,8 @@ from kvraft_chaos.simulation.world import World
 
 PLAIN = Settings()
 BIG = "x" * 40_000
-ALONE = replace(PLAIN, flow=replace(PLAIN.flow, append_bytes=50_000))
-"""A big entry fills an append of its own."""
+ALONE = replace(PLAIN, delay=(0.02, 0.02), flow=replace(PLAIN.flow, append_bytes=40_060))
+"""A big entry leaves no room for another in its append."""
 
 
 @schedule("5.4.2 of the Raft paper, figure 8", settings=ALONE)
@@ -34,7 +34,8 @@ def an_entry_of_an_old_term_is_committed_by_none(world: World) -> Findings:
     world.network.cut("A", third, noticed=False)  # what follows does not arrive
     world.run(0.05)
     follows = world[third].log.last_index > index
-    world.crash("A", power=True)
+    world.reset("A", third)
+    world.crash("A")
     world.release_timers()
     world.heal()
     world.restart(other)
@@ -75,16 +76,16 @@ def an_old_answer_serves_no_newer_read(world: World) -> Findings:
 
 @schedule("16 (n)")
 def a_follower_reads_only_what_it_has_applied(world: World) -> Findings:
-    """The answer to a question overtakes the big entry that it counts in."""
+    """The answer to a question overtakes the entries that it counts in, on a narrow link."""
     world.boot("A")
     world.write("A", "old")
     world.until(lambda: world["B"].ledger.state.registers.get("k") == "old")
-    world.network.links["A", "B"].bytes_per_second = 200_000.0
-    write = world.write("A", BIG)
-    world.until(lambda: write.acknowledged)
+    world.network.links["A", "B"].bytes_per_second = 1_000_000.0
+    writes = [world.write("A", BIG + str(number)) for number in range(12)]
+    world.until(lambda: all(write.acknowledged for write in writes))
     read = world.read("B")
     world.until(lambda: read.done)
     return findings(
-        stale_read=read.acknowledged and read.value == "old",
+        stale_read=read.acknowledged and read.value != BIG + "11",
         refused=not read.acknowledged,
     )

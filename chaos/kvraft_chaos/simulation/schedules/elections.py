@@ -86,8 +86,9 @@ def n_new_leader_reads_only_after_its_own_entry(world: World) -> Findings:
     outcome = world.write("A", "new")
     world.until(lambda: outcome.acknowledged)
     world.crash("A")
-    world["C"].speed.extra = 0.5  # B's own entry waits for C's disk; heartbeats do not
-    world["B"].speed.extra = 0.5
+    # B's own entry waits for C's disk, heartbeats do not; two fsyncs fit into an election timeout.
+    world["C"].speed.extra = 0.2
+    world["B"].speed.extra = 0.2
     world.until(lambda: world["B"].leads)
     read = world.read("B")
     world.run(0.1)

@@ -10,14 +10,19 @@ from kvraft_chaos.simulation.world import World
 
 PLAIN = Settings()
 FEW_CHUNKS = replace(PLAIN, flow=replace(PLAIN.flow, log_tail_bytes=0))
+MANY_CHUNKS = replace(PLAIN, flow=replace(FEW_CHUNKS.flow, snapshot_chunk_bytes=50))
+
+
+def write_all(world: World, count: int) -> None:
+    """Write on A, and wait until every write is acknowledged."""
+    writes = [world.write("A") for _ in range(count)]
+    world.until(lambda: all(write.acknowledged for write in writes))
 
 
 def fall_behind(world: World, name: str, count: int = 100) -> None:
     """Let a node miss so much that only a snapshot brings it back; A leads."""
     world.crash(name)
-    for _ in range(count):
-        world.write("A")
-    world.run(0.5)
+    write_all(world, count)
     world["A"].post(world["A"].ledger.snapshot)
     world.run(0.5)
 
@@ -31,16 +36,14 @@ def an_old_snapshot_winds_nothing_back(world: World) -> Findings:
     world.restart("C")
     world.until(world.converged, 20)
     chunks = [message for message in seen if decoded([message], SnapshotChunk)]
-    for _ in range(20):
-        world.write("A")
+    write_all(world, 20)
     world.until(world.converged, 20)
     reached = world["C"].log.last_index
+    shortest = reached
     for message in chunks:
         inject(world, "A", "C", message)
-        world.run(0.02)
-    shortest = reached
-    for _ in range(50):
-        world.run(0.01)
+    for _ in range(500):
+        world.run(0.001)
         shortest = min(shortest, world["C"].log.last_index)
     return findings(no_chunks=not chunks, wound_back=shortest < reached)
 
@@ -50,16 +53,13 @@ def an_installed_snapshot_cuts_the_log(world: World) -> Findings:
     """A node with a tail nobody else has installs a snapshot, goes on, and starts again."""
     world.boot("A")
     world.cut_off("C", reset=True)
-    for _ in range(100):
-        world.write("A")
-    world.run(0.5)
+    write_all(world, 100)
     world["A"].post(world["A"].ledger.snapshot)
     world.run(0.5)
     world.heal()
     world.until(world.converged, 20)
     installed = world["C"].ledger.applied_from
-    for _ in range(10):
-        world.write("A")
+    write_all(world, 10)
     world.until(world.converged, 20)
     world.crash("C")
     started = world["C"].start()
@@ -70,16 +70,15 @@ def an_installed_snapshot_cuts_the_log(world: World) -> Findings:
     )
 
 
-@schedule("11 (s), seed 5", settings=FEW_CHUNKS)
+@schedule("11 (s), seed 5", settings=MANY_CHUNKS)
 def a_snapshot_being_sent_stays_readable(world: World) -> Findings:
     """The leader replaces its snapshot while a follower still receives the one before."""
     world.boot("A")
     fall_behind(world, "C", 300)
     world.network.links["A", "C"].delay = (0.05, 0.05)
     world.restart("C")
-    world.until(lambda: any("sends snapshot" in line for line in world.log))
-    for _ in range(30):
-        world.write("A")
+    world.until(lambda: any("C receives snapshot" in line for line in world.log))
+    write_all(world, 30)
     world["A"].post(world["A"].ledger.snapshot)
     world.run(1.0)
     world.network.links["A", "C"].delay = (0.001, 0.001)
@@ -92,9 +91,8 @@ def a_snapshot_being_sent_stays_readable(world: World) -> Findings:
 def a_damaged_snapshot_is_refused(world: World) -> Findings:
     """One bit of the CURRENT snapshot turns; the node must not start on it."""
     world.boot("A")
-    for _ in range(30):
-        world.write("A")
-    world.run(0.5)
+    write_all(world, 30)
+    world.until(world.converged)
     world["B"].post(world["B"].ledger.snapshot)
     world.run(0.5)
     world.crash("B")

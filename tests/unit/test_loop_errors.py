@@ -1,0 +1,35 @@
+"""What reaches the loop: a vital part that failed ends the node, a conversation does not."""
+
+import pytest
+
+from kvraft.loop_errors import ends_the_node
+
+
+def raised_in(module: str, error: BaseException) -> BaseException:
+    """Return `error` with the traceback of a module of this name."""
+    names = {"__name__": module, "error": error}
+    exec("def fail():\n    raise error", names)
+    with pytest.raises(type(error)) as caught:
+        names["fail"]()
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("module", "error", "ends"),
+    [
+        ("kvraft.replica.batcher", ValueError("x"), True),
+        ("kvraft.driver", AssertionError("x"), True),
+        ("kvraft.storage.writer", KeyError("x"), True),
+        ("kvraft.consensus.tcp", ConnectionResetError("x"), False),
+        ("kvraft.service.kv", ValueError("x"), False),
+        ("kvraft.driverless", ValueError("x"), False),
+        ("grpc.aio._server", RuntimeError("x"), False),
+        ("kvraft.replica.batcher", SystemExit(1), False),
+    ],
+)
+def test_who_ends_the_node(module, error, ends):
+    assert ends_the_node(raised_in(module, error)) is ends
+
+
+def test_a_message_without_an_exception_does_not():
+    assert not ends_the_node(None)
