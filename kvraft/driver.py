@@ -92,6 +92,10 @@ class Driver:
             self._awake = True
             self._loop.call_soon(self._turn)
 
+    def wake_in(self, seconds: float) -> None:
+        """Take a turn about so much later."""
+        self._loop.call_later(seconds, self.wake)
+
     def event(self, text: str) -> None:
         """Write a line for people."""
         logger.info(text)

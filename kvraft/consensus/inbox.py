@@ -20,7 +20,9 @@ from kvraft.consensus.snapshot_sender import SnapshotSender
 TERM_JUMP_MAX: Final = 1 << 20
 """A term so far ahead comes from no election; taking it over would end the cluster's terms."""
 
-_QUIET: Final = frozenset({m.AppendAck, m.HeartbeatAck, m.PreVoteRequest, m.HigherTerm})
+_QUIET: Final = frozenset(
+    {m.AppendAck, m.Heartbeat, m.HeartbeatAck, m.PreVoteRequest, m.HigherTerm}
+)
 """Whoever handles these asks for a turn where one is needed: mostly it is not."""
 
 
@@ -107,6 +109,7 @@ class Inbox:
             elections.changed_role()
         if elections.hear(peer, shared.doors.now()):
             self._follows(peer)
+            shared.doors.wake()
         return True
 
     def _append(self, peer: str, message: m.Append) -> None:
@@ -117,6 +120,8 @@ class Inbox:
         if self._from_leader(peer, message):
             self._follower_contact.on_heartbeat(peer, message)
             self._reception.note_commit(peer, message.term, message.commit)
+            if self._shared.core.applied < self._shared.core.commit:
+                self._shared.doors.wake()
 
     def _chunk(self, peer: str, message: m.SnapshotChunk) -> None:
         if self._from_leader(peer, message):

@@ -277,7 +277,7 @@ class Replication:
 
     # -- commit
     def feed(self) -> bool:
-        """Tell SyncObj what may count by now, when more is durable here; True if anything may."""
+        """Tell SyncObj what counts by now, when more is durable here; True if it may commit."""
         durable, fed = self._shared.journal.durable_index, False
         if durable != self._fed_upto:
             self._fed_upto = durable
@@ -293,11 +293,12 @@ class Replication:
         if match <= follower.fed:
             return False
         follower.fed = match
+        commits = match > self._shared.core.commit
         self._shared.core.matched(peer, match)
         if follower.sent_upto is not None and follower.sent_upto > match:
             # SyncObj goes back to match + 1 for this; what is on the way stays there.
             self._shared.core.next_index(peer, follower.sent_upto + 1)
-        return True
+        return commits
 
     # -- time passes
     def poll(self, now: float) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from kvraft.core.limits import ApplyLimits
 
+EMPTY_SLOT = 0
+"""The disk id of a member whose disk nobody has seen yet."""
 COMMAND_VERSION = 1
 """The newest command version this code can apply; members record theirs (`Member`)."""
 

@@ -34,6 +34,8 @@ class ReplicaLimits:
     bounds memory and the time of a restart, and keeps write amplification under three."""
     snapshot_slice_ms: float = 1.0
     """Work on a snapshot or a hash in one turn of the loop: no request waits longer for it."""
+    slice_pause: float = 2.0
+    """Pause after a slice, in times of what it took: a third of the loop at most is for slices."""
     snapshot_askers: int = 64
     """Callers waiting for a snapshot (backups); the service allows fewer at a time."""
     snapshot_backlog_bytes: int = 4 << 20

@@ -6,9 +6,10 @@ Imports: core, the consensus port. See ARCHITECTURE, "Disks and identities".
 from collections.abc import Callable
 
 from kvraft.consensus.port import Consensus, Hello
-from kvraft.core.commands import Bootstrap, Member, MemberDisk
+from kvraft.core.commands import EMPTY_SLOT, Bootstrap, Member, MemberDisk
 from kvraft.core.limits import ApplyLimits
 from kvraft.core.machine import StateMachine
+from kvraft.core.results import Refused
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.outcomes import Answer, Denied
 
@@ -25,11 +26,13 @@ class Membership:
         *,
         submit: Submit,
         random: Callable[[], float],
+        event: Callable[[str], None],
     ) -> None:
         self._consensus = consensus
         self._limits = limits
         self._submit = submit
         self._random = random
+        self._event = event
         self._leading_since: float | None = None
         self._bootstrapping = False
         self._joined_at: dict[tuple[str, int], float] = {}
@@ -48,13 +51,13 @@ class Membership:
         """Propose the cluster's identity, once every disk is known or has been waited for."""
         if self._leading_since is None or machine.cluster_id or self._bootstrapping:
             return
-        known = self._consensus.known_peers()
-        everybody = 1 + len(self._consensus.status().peers)
+        known, status = self._consensus.known_peers(), self._consensus.status()
+        names = sorted((status.name, *(peer.name for peer in status.peers)))
         waited_ms = (now - self._leading_since) * 1000
-        if len(known) < everybody and waited_ms < self._limits.bootstrap_wait_ms:
+        if len(known) < len(names) and waited_ms < self._limits.bootstrap_wait_ms:
             return
         self._bootstrapping = True
-        members = tuple(_member(hello) for _, hello in sorted(known.items()))
+        members = tuple(_member(name, known.get(name)) for name in names)
         cluster_id = 1 + int(self._random() * (1 << 53)) * 1021 % ((1 << 63) - 2)
         self._submit(Bootstrap(cluster_id, members, ApplyLimits()), self._bootstrapped)
 
@@ -66,16 +69,20 @@ class Membership:
         if asked is not None and (now - asked) * 1000 < self._limits.join_retry_ms:
             return
         self._joined_at[(name, disk_id)] = now
-        self._submit(MemberDisk(Member(name, disk_id, command_version)), _ignore)
+        self._submit(MemberDisk(Member(name, disk_id, command_version)), self._joined)
+
+    def _joined(self, outcome: Answer | Denied) -> None:
+        """Whoever joins asks again until it sees its own entry; a refusal would be for ever."""
+        if isinstance(outcome, Answer) and isinstance(outcome.result, Refused):
+            self._event(f"the state refuses a disk: {outcome.result.message}")
 
     def _bootstrapped(self, outcome: Answer | Denied) -> None:
         if isinstance(outcome, Denied):  # try again, if this node still leads
             self._bootstrapping = False
 
 
-def _member(hello: Hello) -> Member:
+def _member(name: str, hello: Hello | None) -> Member:
+    """A slot whose disk nobody has seen yet is empty; it is filled by `MemberDisk`."""
+    if hello is None:
+        return Member(name, EMPTY_SLOT)
     return Member(hello.name, hello.disk_id, hello.command_version)
-
-
-def _ignore(_: Answer | Denied) -> None:
-    """Whoever joins asks again until it sees its own entry."""

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from kvraft.consensus.port import Consensus, Loading, SnapshotSource
 from kvraft.core.codec import decode_entry
-from kvraft.core.commands import Bootstrap, Command, HashMarker, MemberDisk
+from kvraft.core.commands import EMPTY_SLOT, Bootstrap, Command, HashMarker, MemberDisk
 from kvraft.core.errors import CodecError, Outcome, Reason
 from kvraft.core.limits import RequestLimits
 from kvraft.core.machine import StateMachine
@@ -46,6 +46,10 @@ class Doors(Protocol):
 
     def wake(self) -> None:
         """Call `tick` soon (once, after what runs now)."""
+        ...
+
+    def wake_in(self, seconds: float) -> None:
+        """Call `tick` about so much later, or sooner."""
         ...
 
     def event(self, text: str) -> None:
@@ -88,6 +92,7 @@ class Replica:
         self._leader: str | None = None
         self._leading = False
         self._term = 0
+        self._slice_at = 0.0
 
     def connect(self, consensus: Consensus) -> None:
         """Give this node its consensus; once, before anything else is called."""
@@ -113,7 +118,11 @@ class Replica:
         self._hashes = Hashes(consensus, limits, self.name)
         self._ticker = Ticker(limits.tick_max_ms)
         self._membership = Membership(
-            consensus, limits, submit=self._submit_own, random=self._doors.random
+            consensus,
+            limits,
+            submit=self._submit_own,
+            random=self._doors.random,
+            event=self._doors.event,
         )
 
     # -- for the service
@@ -206,10 +215,22 @@ class Replica:
         if self._leading and self._ticker.due(self.machine, self._clock.stamp_ms()):
             self._batcher.tick()
         self._readers.flush()
+        self._slice(now)
+
+    def _slice(self, now: float) -> None:
+        """Do a slice of what takes long, then leave the loop to the requests for a while.
+
+        A write takes about ten turns of the loop: with a slice in each, it pays for ten of them.
+        """
+        if now < self._slice_at:
+            return
         more = self._snapshotter.step(self.machine)
         more = self._hashes.step(self._doors.now) or more
         if more:
-            self._doors.wake()
+            end = self._doors.now()
+            pause_s = (end - now) * self._limits.slice_pause
+            self._slice_at = end + pause_s
+            self._doors.wake_in(pause_s)
 
     def expire(self) -> None:
         """Answer whoever's deadline has passed; every few milliseconds is enough."""
@@ -320,5 +341,6 @@ class Replica:
 
     def _members_changed(self) -> None:
         machine = self.machine
-        disks = {name: member.disk_id for name, member in machine.members.items()}
+        members = machine.members.values()
+        disks = {each.name: each.disk_id for each in members if each.disk_id != EMPTY_SLOT}
         self.consensus.set_members(machine.cluster_id, disks)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from kvraft.consensus.port import Role
+from kvraft.core.commands import EMPTY_SLOT
 from kvraft.core.errors import Outcome, Reason
 from kvraft.replica.port import BackupReader
 from kvraft.service import convert
@@ -77,7 +78,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServiceServicer):
         for name, member in sorted(machine.members.items()):
             response.members.add(
                 name=name,
-                disk_id=hex_id(member.disk_id),
+                disk_id=hex_id(member.disk_id) if member.disk_id != EMPTY_SLOT else "",
                 endpoint=endpoints.get(name, ""),
                 command_version=member.command_version,
             )

@@ -47,6 +47,29 @@ def test_a_wiped_disk_without_rejoin_is_refused_by_name(cluster: LocalCluster) -
     assert len(read(cluster)) == 20
 
 
+def test_a_node_that_comes_late_joins_by_itself(idle_cluster: LocalCluster) -> None:
+    """Its slot was empty when the cluster was formed: it never voted, so it needs no flag."""
+    late = idle_cluster.nodes[2]
+    two = [serve(idle_cluster, node) for node in idle_cluster.nodes[:2]]
+    try:
+        write(idle_cluster, 20)
+        start_late = serve(idle_cluster, late)
+        try:
+            with Client(late.endpoint, timeout=10.0) as client:
+                client.put("k/late", b"through the late one")
+                while client.status()[0].role != "follower":
+                    pass
+            two[1].kill()
+            assert len(read(idle_cluster)) == 21, "it carries the majority now"
+        finally:
+            start_late.kill()
+            start_late.communicate()
+    finally:
+        for process in two:
+            process.kill()
+            process.communicate()
+
+
 def test_a_lost_disk_rejoins_and_then_carries_the_cluster(cluster: LocalCluster) -> None:
     """No acknowledged write is lost when the other nodes then fail in turn."""
     write(cluster, 50)

@@ -19,7 +19,7 @@ import kvraft_chaos
 from kvraft_chaos.simulation.campaign import Run
 from kvraft_chaos.simulation.faults import Fault
 from kvraft_chaos.simulation.runs import run_seed
-from kvraft_chaos.simulation.shrink import ddmin
+from kvraft_chaos.simulation.shrink import RUNS_MAX, ddmin
 
 FORMAT = 1
 TRACE_LINES = 200
@@ -69,7 +69,9 @@ def versions() -> dict[str, str]:
     }
 
 
-def describe(run: Run, mutant: str | None = None, note: str = "") -> Failure:
+def describe(
+    run: Run, mutant: str | None = None, note: str = "", *, runs_max: int = RUNS_MAX
+) -> Failure:
     """Shrink the plan of a convicted run, and put everything together."""
     wanted = run.violations[0].kind
 
@@ -77,7 +79,7 @@ def describe(run: Run, mutant: str | None = None, note: str = "") -> Failure:
         again = run_seed(run.seed, size=run.size, mutant=mutant, plan=plan)
         return any(each.kind == wanted for each in again.violations)
 
-    shrunk = ddmin(run.plan, fails)
+    shrunk = ddmin(run.plan, fails, runs_max)
     small = run_seed(run.seed, size=run.size, mutant=mutant, plan=shrunk)
     return Failure(
         seed=run.seed,

@@ -23,6 +23,10 @@ from kvraft_chaos.simulation.store import Store
 from kvraft_chaos.simulation.writer import DiskSpeed, crash_at
 
 
+CLOCK_STEP = 1e-9
+"""Seconds below which two points in time are the same: what is left to wait must move the clock."""
+
+
 @dataclass(slots=True)
 class Surroundings:
     """What all nodes of a cluster share."""
@@ -70,6 +74,7 @@ class SimulatedNode:
         self._backlog: list[Callable[[], object]] = []
         self._stored: LogView = stored_log(self.disk, name)
         self._tick_due = False
+        self._ticked_at = 0.0
         self._observed: object = None
 
     # -- Station (for the network)
@@ -135,7 +140,7 @@ class SimulatedNode:
         self.shared.scheduler.after(seconds, due)
 
     def _tick_soon(self) -> None:
-        """The driver's duty: a tick after each batch of events."""
+        """The driver's duty: a turn after whatever asked for one."""
         if self._tick_due or self.process is None:
             return
         self._tick_due = True
@@ -151,6 +156,7 @@ class SimulatedNode:
     def _tick(self, process: Process) -> None:
         if self.process is not process or self.paused:
             return
+        self._ticked_at = self.shared.scheduler.now
         patch.enter(self)
         try:
             process.tick()
@@ -170,11 +176,17 @@ class SimulatedNode:
         self._tick_soon()
 
     def _every_tick(self, process: Process) -> None:
-        if self.process is process:
+        """Tick at least so often; a turn that was taken since the last time does as well."""
+        if self.process is not process:
+            return
+        scheduler, settings = self.shared.scheduler, self.shared.settings
+        pause = settings.timing.tick_ms / 1000.0
+        since = scheduler.now - self._ticked_at
+        if since > pause - CLOCK_STEP or self.paused:
             self._tick(process)
-            pause = self.shared.settings.timing.tick_ms / 1000.0
-            jitter = 1.0 + self.shared.settings.tick_jitter * self.chance.random()
-            self.shared.scheduler.after(pause * jitter, partial(self._every_tick, process))
+            since = 0.0
+        jitter = 1.0 + settings.tick_jitter * self.chance.random()
+        scheduler.after(pause * jitter - since, partial(self._every_tick, process))
 
     def _stopped_itself(self, reason: str) -> None:
         """Fail-stop: allowed only where a fault explains it."""
@@ -222,6 +234,7 @@ class SimulatedNode:
         self.process = process
         self._tick_due = False
         self._observed = None
+        self._ticked_at = -1.0  # the first tick comes at once
         self.shared.invariants.process_started(self.name)
         process.watch_cuts(lambda index: self.shared.invariants.cut(self, index))
         self.shared.network.start(self.name)

@@ -8,6 +8,7 @@ from kvraft.consensus.disk_door import NodeDisk, QueuedSnapshot
 from kvraft.consensus.engine import RaftEngine
 from kvraft.consensus.membership import Identity
 from kvraft.consensus.port import Role
+from kvraft.consensus.pysyncobj_core import LEADER
 from kvraft.consensus.switches import Switches
 from kvraft.consensus.timing import Flow, Timing
 from kvraft.open_disk import Backup
@@ -218,6 +219,11 @@ class Process:
         """Tick soon."""
         self._node.wake()
 
+    def wake_in(self, seconds: float) -> None:
+        """Tick soon: work takes no time here, so its pauses take none either."""
+        del seconds
+        self._node.wake()
+
     def event(self, text: str) -> None:
         """A line for people."""
         self.events.append(text)
@@ -261,8 +267,9 @@ class Process:
     def progress(self) -> tuple[int, int, list[int], int]:
         """All that the invariants look for: differs wherever a check may find something new."""
         inside, history = self._inside, self.ledger.history
-        term_led = inside.term if inside.leads else 0
-        return term_led, inside.core.commit, history, len(history)
+        core = inside.core
+        term_led = core.term if core.state == LEADER else 0
+        return term_led, core.commit, history, len(history)
 
     def watch_cuts(self, on_cut: Callable[[int], None]) -> None:
         """Call `on_cut(index)` before the log is cut from there on."""

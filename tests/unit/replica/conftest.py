@@ -136,6 +136,10 @@ class FakeDoors:
     def wake(self) -> None:
         self.woken += 1
 
+    def wake_in(self, seconds: float) -> None:
+        self.time += seconds
+        self.woken += 1
+
     def event(self, text: str) -> None:
         self.events.append(text)
 

@@ -54,7 +54,26 @@ def test_a_missing_disk_is_waited_for_only_so_long(make_rig):
 
     rig.tick(seconds=0.2)
     (bootstrap,) = rig.consensus.entries()[0].commands
-    assert [member.name for member in bootstrap.members] == ["n1", "n2"]
+    assert [(each.name, each.disk_id != 0) for each in bootstrap.members] == [
+        ("n1", True),
+        ("n2", True),
+        ("n3", False),
+    ]
+
+    rig.consensus.commit()
+    assert set(rig.consensus.members[1]) == {"n1", "n2"}, "an empty slot counts for nothing"
+    rig.replica.on_join_request("n3", 777, 1)
+    rig.tick()
+    rig.consensus.commit()
+    assert rig.consensus.members[1]["n3"] == 777, "and is filled by the disk that asks"
+
+
+def test_a_disk_that_the_state_refuses_is_told_of(rig):
+    rig.replica.on_join_request("n9", 777, 1)
+    rig.tick()
+    rig.consensus.commit()
+
+    assert "n9" in rig.doors.events[-1]
 
 
 def test_a_failed_bootstrap_is_proposed_again(make_rig):
@@ -116,6 +135,25 @@ def test_a_snapshot_is_due_by_bytes_of_log_and_encoded_in_slices(make_rig):
     sink.committed()
     assert rig.replica.counters()["snapshots"] == 1
     assert woken > 3, "it took several turns, each asking for the next"
+
+
+def test_between_two_slices_the_loop_is_left_to_the_requests(make_rig):
+    """A write takes about ten turns: with a slice in each it would pay for all ten."""
+    rig = make_rig(limits=ReplicaLimits(snapshot_log_bytes=300_000, slice_pause=1e6))
+    rig.bootstrap()
+    rig.lead()
+    rig.doors.step = 0.0005
+    fill(rig)
+    while not rig.consensus.sinks:
+        rig.tick()
+    (sink,) = rig.consensus.sinks
+    rig.doors.time -= 1e3  # the pause that was asked for is not over
+    written = len(sink.blocks)
+    for _ in range(10):
+        rig.tick()
+
+    assert written
+    assert len(sink.blocks) == written
 
     loading = rig.replica.begin_load(Source(b"".join(sink.blocks)))
     while not loading.step():

@@ -8,7 +8,7 @@ from kvraft_chaos.simulation.page_cache import Loss
 from kvraft_chaos.simulation.schedule import Findings, findings, schedule
 from kvraft_chaos.simulation.world import World
 
-WORKLOADS = 6
+WORKLOADS = 3
 """Each is explored whole; the test of crash states goes much further."""
 
 

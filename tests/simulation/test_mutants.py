@@ -1,0 +1,85 @@
+"""Every mistake is convicted by its schedule, and nothing of it is left behind."""
+
+import sys
+from types import ModuleType
+
+import pytest
+
+from kvraft.consensus.switches import Switches
+from kvraft_chaos.simulation.mutants import MUTANTS, registry
+from kvraft_chaos.simulation.mutants.trial import Verdict, found_by_schedule, try_mutant
+
+LEAST = 25
+
+
+def test_there_are_enough():
+    assert len(MUTANTS) >= LEAST
+
+
+def test_every_switch_is_off_in_one():
+    off = {name for each in MUTANTS.values() for name in each.off.split("+") if name}
+    assert off == set(Switches.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_its_schedule_convicts_it(name):
+    mutant = MUTANTS[name]
+    assert mutant.finding in found_by_schedule(mutant)
+
+
+def product():
+    """Everything that a patch could replace, by identity."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("kvraft.")]
+    owners = {id(each): each for module in modules for each in (module, *vars(module).values())}
+    classes = [each for each in owners.values() if isinstance(each, type | ModuleType)]
+    return {(id(each), name): id(value) for each in classes for name, value in vars(each).items()}
+
+
+@pytest.mark.parametrize("name", [name for name, each in MUTANTS.items() if not each.off])
+def test_its_patch_changes_something_and_is_undone(name):
+    before = product()
+    with MUTANTS[name].apply():
+        assert product() != before
+    assert product() == before
+
+
+class Owner:
+    @staticmethod
+    def answer():
+        return 1
+
+
+def wrong():
+    with registry.replaced(Owner, "answer", staticmethod(lambda: 2)):
+        raise KeyError(Owner.answer())
+
+
+def test_a_patch_is_undone_where_an_exception_ends_it():
+    with pytest.raises(KeyError, match="2"):
+        wrong()
+    assert Owner.answer() == 1
+
+
+def test_two_mutants_of_one_name_are_refused():
+    with pytest.raises(AssertionError):
+        registry.register(next(iter(MUTANTS.values())))
+
+
+def test_a_verdict_says_by_what():
+    verdict = try_mutant("hold_acks_for_disk", range(1, 3))
+    assert verdict.caught
+    assert verdict.seeds == 1
+    assert verdict.by == (
+        "schedule f_power_loss_keeps_acknowledged_entries: quorum-retention; "
+        "seed 1: quorum-retention"
+    )
+
+
+def test_no_mistake_is_not_caught(monkeypatch):
+    schedule = "f_power_loss_keeps_acknowledged_entries"
+    harmless = registry.Mutant("harmless", "Nothing.", schedule=schedule, finding="lost")
+    monkeypatch.setitem(MUTANTS, "harmless", harmless)
+    verdict = try_mutant("harmless", range(3, 4))
+    assert verdict == Verdict("harmless", "Nothing.", "", "", 0, None, "")
+    assert not verdict.caught
+    assert verdict.by == "nothing"
