@@ -1,4 +1,4 @@
-"""The chronicle and the account convict what a hand-made log cannot explain, and acquit the rest."""
+"""The chronicle and the account convict what a hand-made log cannot explain."""
 
 import pytest
 

@@ -158,7 +158,13 @@ def leader(term=1, commit=5, last=5, **state):
     ledger = SimpleNamespace(leading=[term])
     log = SimpleNamespace(last_index=last)
     return SimpleNamespace(
-        name="A", leads=True, term=term, paused=False, ledger=ledger, log=log, commit_index=commit,
+        name="A",
+        leads=True,
+        term=term,
+        paused=False,
+        ledger=ledger,
+        log=log,
+        commit_index=commit,
         **state,
     )
 

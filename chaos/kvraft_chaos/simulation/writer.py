@@ -93,6 +93,7 @@ class SimulatedWriter:
         try:
             durable = self._wal.write(batch)
         except StorageError as error:
+            self._batch = None  # it was done as far as it goes: the crash that follows adds nothing
             self._on_error(error)
             return
         self._batch = None
@@ -104,6 +105,7 @@ class SimulatedWriter:
         try:
             result = fn()
         except StorageError as error:
+            self._tasks.clear()
             self._on_error(error)
             return
         del self._tasks[0]

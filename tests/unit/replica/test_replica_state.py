@@ -136,6 +136,11 @@ def test_a_snapshot_is_due_by_bytes_of_log_and_encoded_in_slices(make_rig):
     assert rig.replica.counters()["snapshots"] == 1
     assert woken > 3, "it took several turns, each asking for the next"
 
+    loading = rig.replica.begin_load(Source(b"".join(sink.blocks)))
+    while not loading.step():
+        pass
+    assert loading.machine().get(b"key0007").value == b"v" * 1000
+
 
 def test_between_two_slices_the_loop_is_left_to_the_requests(make_rig):
     """A write takes about ten turns: with a slice in each it would pay for all ten."""
@@ -154,11 +159,6 @@ def test_between_two_slices_the_loop_is_left_to_the_requests(make_rig):
 
     assert written
     assert len(sink.blocks) == written
-
-    loading = rig.replica.begin_load(Source(b"".join(sink.blocks)))
-    while not loading.step():
-        pass
-    assert loading.machine().get(b"key0007").value == b"v" * 1000
 
 
 def test_the_encoder_pauses_behind_a_slow_disk(rig):

@@ -43,6 +43,7 @@ def m_leadership_lost_is_reported_as_unknown_for_a_write_that_commits(world: Wor
     world.crash("A") if outcome.done else None
     world.until(lambda: outcome.done)
     world.until(lambda: world.leader() in ("B", "C"))
+    world.until(lambda: world.leads(leader(world)))  # its own entry is applied, so this one is
     world.heal()
     world.until(world.converged)
     return findings(
