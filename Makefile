@@ -28,7 +28,7 @@ lint: ## ruff, mypy, import contracts
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports | tail -n 3
+	@$(BIN)/lint-imports
 
 quick: ## the fast tests only
 	@scripts/bootstrap.sh dev

@@ -212,6 +212,16 @@ def is_ready(cluster: LocalCluster) -> bool:
     return True
 
 
+def _what_lacks(cluster: LocalCluster) -> str:
+    """Name the nodes that do not count yet, each with the last line of its log."""
+    with Client(cluster.endpoints) as client:
+        answers = client.status(timeout=PROBE_S)
+    pairs = zip(cluster.nodes, answers, strict=True)
+    silent = [node for node, answer in pairs if not (answer.quorum_reachable and answer.cluster_id)]
+    words = [f"{node.name}: {node.last_words()}" for node in silent]
+    return "; ".join(words) or f"no read was answered; logs are in {cluster.directory}"
+
+
 def wait_until_ready(
     cluster: LocalCluster, started: list[LocalNode], timeout_s: float = START_WAIT_S
 ) -> None:
@@ -223,7 +233,7 @@ def wait_until_ready(
                 if node.pid() is None:
                     raise ClusterError(f"{node.name} ended: {node.last_words()}")
             if time.monotonic() >= end:
-                raise ClusterError(f"no answer after {timeout_s:.0f} s; logs: {cluster.directory}")
+                raise ClusterError(f"not ready after {timeout_s:.0f} s: {_what_lacks(cluster)}")
             time.sleep(POLL_S)
 
 

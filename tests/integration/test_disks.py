@@ -6,6 +6,7 @@ import shutil
 import pytest
 from integration.processes import kill, serve, start
 
+from kvraft.cli import local_cluster
 from kvraft.cli.local_cluster import LocalCluster
 from kvraft_client import Client
 
@@ -45,6 +46,17 @@ def test_a_wiped_disk_without_rejoin_is_refused_by_name(cluster: LocalCluster) -
         process.kill()
         process.communicate()
     assert len(read(cluster)) == 20
+
+
+def test_starting_the_cluster_with_a_wiped_node_says_which_and_why(cluster) -> None:
+    victim = cluster.nodes[0]
+    kill([victim])
+    shutil.rmtree(victim.directory / "data")
+    started = local_cluster.start(cluster)
+    with pytest.raises(local_cluster.ClusterError, match=r"n1: .*--rejoin"):
+        local_cluster.wait_until_ready(cluster, started, timeout_s=3.0)
+    assert victim.pid() is None, "what was started is stopped"
+    assert cluster.nodes[1].pid() is not None, "what ran goes on"
 
 
 def test_a_node_that_comes_late_joins_by_itself(idle_cluster: LocalCluster) -> None:

@@ -139,6 +139,16 @@ class ClientProcess:
             if wait > 0:
                 await self.sleep(wait)
 
+    async def once(self, serve: Serve[Heard[T]], seconds: float) -> Answered[T] | Failed:
+        """Ask any node, once and without policy, as a client in another language may."""
+        address = self.chance.pick(self._endpoints.addresses)
+        sent_at, sent_true = self.now(), self._scheduler.now
+        told = await self._network.ask(self.name, address, serve, seconds)
+        if isinstance(told, Reply):
+            return Answered(told, sent_at, sent_true)
+        failure = _failure(told, address)
+        return Failed(failure, failure.outcome_of(Effect.MUTATION))
+
     async def _try(self, attempts: Attempts, serve: Serve[Heard[T]]) -> Answered[T] | Failure:
         address = await self._reach(attempts)
         if isinstance(address, Failure):

@@ -58,22 +58,22 @@ class FatalError(BaseException):
     """The node stopped itself; derived so that no code of the node can swallow it."""
 
 
-class _CountingDisk(NodeDisk):
-    """The real one; counts the snapshot files that are begun."""
+class _WatchedDisk(NodeDisk):
+    """The real one; tells of the snapshot files that are begun."""
 
     def __init__(
         self,
         wal: WriteAheadLog,
         store: SnapshotStore,
         writer: SimulatedWriter,
-        count: Callable[[str], None],
+        begun: Callable[[], None],
     ) -> None:
         super().__init__(wal, store, writer)
-        self._count = count
+        self._begun = begun
 
     def create(self, index: int, term: int) -> QueuedSnapshot:
         """Begin a snapshot file."""
-        self._count("snapshots")
+        self._begun()
         return super().create(index, term)
 
 
@@ -153,7 +153,7 @@ class Process:
             identity=identity,
             save_identity=self._save_identity,
             log=self.wal,
-            disk=_CountingDisk(self.wal, self._store, self.writer, node.shared.count),
+            disk=_WatchedDisk(self.wal, self._store, self.writer, self._snapshot_begun),
             doors=self,
             application=self.ledger,
             timing=settings.timing,
@@ -167,6 +167,11 @@ class Process:
 
     def _after(self, seconds: float, action: Callable[[], None]) -> None:
         self._node.after(self, seconds, action)
+
+    def _snapshot_begun(self) -> None:
+        self._node.shared.count("snapshots")
+        if isinstance(self.ledger, Store):  # whoever loads it must come to the same
+            self.ledger.compare_state()
 
     def _free_bytes(self) -> int | None:
         """What the real driver measures; unlimited disks are not counted through on every turn."""

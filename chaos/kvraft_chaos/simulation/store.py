@@ -100,8 +100,12 @@ class Store(Replica):
             chronicle.compare(self.name, index, payload, batch, time_ms)
             self._history += chronicle.order[len(self._history) : chapter.identities]
         if index % HASH_EVERY == 0:
-            chronicle.compare_state(self.name, self.machine)
+            self.compare_state()
         return batch
+
+    def compare_state(self) -> None:
+        """Hold the whole state against that of others at this index."""
+        self._chronicle.compare_state(self.name, self.machine)
 
     def adopt(self, loading: Loading, index: int) -> None:
         """Take a loaded state; its history is that of whoever applied its last entry first."""
@@ -111,7 +115,7 @@ class Store(Replica):
         count = 0 if chapter is None else chapter.identities
         self._history = self._chronicle.order[:count]
         if chapter is not None:
-            self._chronicle.compare_state(self.name, self.machine)
+            self.compare_state()
 
     def on_leading(self, term: int) -> None:
         """Note the term."""
