@@ -34,8 +34,13 @@ if [ ! -x .venv/bin/python ]; then
 fi
 echo "kvraft: installing the dependencies of [$extra] into .venv (a minute, the first time)"
 log=.venv/install.log
-if ! .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off \
-    -c constraints.txt -e ".[$extra]" >"$log" 2>&1; then
+# One name a package as it comes; plain sh has no pipefail, so the status goes through a file.
+{
+    .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off \
+        -c constraints.txt -e ".[$extra]" 2>&1 && status=0 || status=$?
+    echo "$status" >.venv/install.status
+} | tee "$log" | sed -n 's/^Collecting \([A-Za-z0-9._-]*\).*/  \1/p; s/^Installing coll.*/  .../p'
+if [ "$(cat .venv/install.status)" -ne 0 ]; then
     reason=$(grep -E '^ *ERROR' "$log" | head -n 1 | sed 's/^ *//')
     fail "pip failed: ${reason:-$(tail -n 1 "$log")} (all of it: $log)"
 fi

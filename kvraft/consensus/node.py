@@ -220,9 +220,7 @@ class RaftNode:
         if stalled and not self.replication.muted:
             self.shared.counters["disk_stalls"] += 1
             self.shared.doors.event(f"its disk has not answered for {limit:.1f} s: goes silent")
-            self.replication.muted = True
-        elif self.replication.muted and not stalled:
-            self.replication.unmute()
+        self.replication.muted = stalled
 
     # -- SyncObj
     def _on_syncobj_message(self, peer: str, message: dict[str, Any]) -> bool:

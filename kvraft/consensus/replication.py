@@ -95,13 +95,6 @@ class Replication:
         else:
             self.refresh(peer)
 
-    def unmute(self) -> None:
-        """The disk answers again: what was to be sent meanwhile was dropped, so ask anew."""
-        self.muted = False
-        if self._shared.leads:
-            for peer, follower in self.followers.items():
-                self._go_back(peer, follower, follower.resume_at)
-
     def forget_match(self, peer: str) -> None:
         """What the peer's former disk acknowledged counts for nothing from now on."""
         self.followers[peer].match = 0

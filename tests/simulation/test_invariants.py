@@ -85,10 +85,15 @@ def test_a_lost_disk_is_not_held_against_the_cluster():
     assert kinds(cluster, ("A", {"commit_index": 3})) == []
 
 
-@pytest.mark.parametrize(("term", "guilty"), [(2, True), (1, False)])
-def test_a_leader_holds_what_older_terms_committed(term, guilty):
+@pytest.mark.parametrize(
+    ("committed_in", "term", "guilty"),
+    [(1, 2, True), (1, 1, False), (3, 4, True), (3, 2, False)],
+)
+def test_a_leader_holds_what_older_terms_committed(committed_in, term, guilty):
+    """The last: votes that were long on their way make a leader of a term that is over."""
     cluster = nodes(LOG, LOG, LOG[:2])
-    found = kinds(cluster, ("A", {"commit_index": 3}), ("C", {"leads": True, "term": term}))
+    commit = {"term": committed_in, "commit_index": 3}
+    found = kinds(cluster, ("A", commit), ("C", {"leads": True, "term": term}))
     assert (found == ["leader-completeness"]) is guilty
 
 

@@ -4,6 +4,7 @@ import time
 import traceback
 import zlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from kvraft.consensus.switches import Switches
 from kvraft_chaos.simulation.chance import Chance
@@ -107,8 +108,9 @@ class Campaign:
             try:
                 self._live(nemesis, clients)
             except Exception as error:  # noqa: BLE001 - whatever breaks is a finding, with its seed
-                where = "".join(traceback.format_exception(error)[-2:])
-                world.invariants.report("exception", f"{error!r} {where}")
+                at = traceback.extract_tb(error.__traceback__)[-1]
+                where = f"{Path(at.filename).name}, line {at.lineno}, in {at.name}"
+                world.invariants.report("exception", f"{error!r} ({where})")
         return Run(
             seed=self._seed,
             size=len(world.names),

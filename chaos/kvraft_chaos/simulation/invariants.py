@@ -106,6 +106,8 @@ class Invariants:
         self.violations: OrderedDict[str, Violation] = OrderedDict()
         self.leaders: dict[int, str] = {}
         self.committed: dict[int, tuple[int, bytes]] = {}
+        self.committed_in: dict[int, int] = {}
+        """The term in which each entry was committed: its own or a later one."""
         self.max_committed = 0
         self.order: list[int] = []
         """Operations in the order in which they were applied first."""
@@ -156,8 +158,8 @@ class Invariants:
             self.report("election-safety", f"term {term}: {other} and {node.name} both lead")
         for index in range(max(1, self.max_committed - 50), self.max_committed + 1):
             wanted = self.committed.get(index)
-            # A late win of an older term is harmless: only entries of older terms are promised.
-            if wanted is None or wanted[0] >= term or index <= node.log.first_index:
+            # A late win of an older term is harmless: promised is what earlier terms committed.
+            if wanted is None or self.committed_in[index] >= term or index <= node.log.first_index:
                 continue
             if node.log.entry(index) != wanted:
                 detail = f"{node.name} leads term {term} without entry {index} of term {wanted[0]}"
@@ -173,6 +175,7 @@ class Invariants:
             wanted = self.committed.get(index)
             if wanted is None and (index > log.first_index or index == 1):
                 self.committed[index] = entry
+                self.committed_in[index] = node.term
                 self.max_committed = max(self.max_committed, index)
                 self._retained(index, nodes)
             elif wanted and wanted != entry and index != log.first_index:

@@ -22,7 +22,6 @@ from kvraft_chaos.simulation.station import Reach
 from kvraft_chaos.simulation.store import Store
 from kvraft_chaos.simulation.writer import DiskSpeed, crash_at
 
-
 CLOCK_STEP = 1e-9
 """Seconds below which two points in time are the same: what is left to wait must move the clock."""
 

@@ -12,6 +12,7 @@ from kvraft_chaos.simulation.logview import DATA
 WAL = f"{DATA}/wal"
 SNAPSHOTS = f"{DATA}/snapshots"
 SNAPSHOT = ".snapshot"
+CURRENT = f"{SNAPSHOTS}/CURRENT"
 
 
 def guarded_spots(disk: SimulatedDisk, disk_id: int) -> list[tuple[str, int]]:
@@ -25,9 +26,11 @@ def guarded_spots(disk: SimulatedDisk, disk_id: int) -> list[tuple[str, int]]:
             segment = read_segment(memoryview(disk.read(path)), path, first, disk_id)
             size = _proven(segment.starts, segment.durable)
         spots.append((path, size))
-    files = [name for name in disk.listdir(SNAPSHOTS) if name.endswith(SNAPSHOT)]
-    if len(files) == 1:
-        spots.append((f"{SNAPSHOTS}/{files[0]}", disk.size(f"{SNAPSHOTS}/{files[0]}")))
+    # A crash may have come between a file's name and CURRENT: such a file is removed unread.
+    current = disk.read(CURRENT) if disk.exists(CURRENT) else b""
+    names = [name for name in disk.listdir(SNAPSHOTS) if name.endswith(SNAPSHOT)]
+    used = [f"{SNAPSHOTS}/{name}" for name in names if name.encode() in current]
+    spots += [(path, disk.size(path)) for path in used]
     return [(path, size) for path, size in spots if size]
 
 

@@ -1,5 +1,8 @@
 """What one simulated client process does: a mix of everything that the state machine offers."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from kvraft.core.commands import (
     Command,
     CompareAndSet,
@@ -11,6 +14,7 @@ from kvraft.core.commands import (
     LeaseRevoke,
     Put,
 )
+from kvraft.core.machine import StateMachine
 from kvraft.core.results import KeyValue, LeaseResult, Page, Refused, Result
 from kvraft_chaos.simulation.account import Account, Asked
 from kvraft_chaos.simulation.client_process import (
@@ -25,6 +29,8 @@ from kvraft_chaos.simulation.lease_watch import Holder, LeaseWatch, granted_by
 from kvraft_chaos.simulation.tasks import Promise
 from kvraft_client.policy.failure import Effect, Outcome
 from kvraft_client.policy.lease_state import LeaseClock, LeaseState
+
+T = TypeVar("T")
 
 KEYS = tuple(f"k{number:02}".encode() for number in range(12))
 PAGE_ENTRIES = 5
@@ -56,6 +62,8 @@ MIX: dict[str, int] = {
     "state_hash": 1,
 }
 """Weights. Revokes, and nearly all keepalives, are the lease keepers' own."""
+ANY_NODE = 0.25
+"""Share of the requests that go to any node, once: followers forward, and answer reads."""
 KINDS = tuple(kind for kind, weight in MIX.items() for _ in range(weight))
 
 
@@ -138,7 +146,10 @@ class Workload:
         asked = self._account.ask(command)
         self._asked = [each for each in self._asked if not each.settled]
         self._asked.append(asked)
-        came = await self.process.call(effect, mutate(command), timeout, limit)
+        if limit is None and self._chance.happens(ANY_NODE):
+            came = await self.process.once(mutate(command), timeout)
+        else:
+            came = await self.process.call(effect, mutate(command), timeout, limit)
         if isinstance(came, Failed):
             self._account.deny(asked, unknown=came.outcome is Outcome.UNKNOWN)
             return None
@@ -209,12 +220,16 @@ class Workload:
 
     # -- reads
 
+    async def _read(self, look: Callable[[StateMachine], T]) -> Answered[T] | Failed:
+        seconds = self._chance.between(*TIMEOUT)
+        if self._chance.happens(ANY_NODE):
+            return await self.process.once(view(look), seconds)
+        return await self.process.call(Effect.READ, view(look), seconds)
+
     async def _get(self) -> None:
         key = self._key()
         asked = self._account.chronicle.moment()
-        came = await self.process.call(
-            Effect.READ, view(lambda machine: machine.get(key)), self._chance.between(*TIMEOUT)
-        )
+        came = await self._read(lambda machine: machine.get(key))
         if isinstance(came, Answered):
             self._seen[key] = came.reply.value
             self._account.read(f"get of {key.decode()}", came.reply.index, asked)
@@ -223,12 +238,8 @@ class Workload:
     async def _list_page(self) -> None:
         start = KEYS[self._chance.below(len(KEYS))]
         asked = self._account.chronicle.moment()
-        came = await self.process.call(
-            Effect.READ,
-            view(
-                lambda machine: machine.page(start, None, limit=PAGE_ENTRIES, max_bytes=PAGE_BYTES)
-            ),
-            self._chance.between(*TIMEOUT),
+        came = await self._read(
+            lambda machine: machine.page(start, None, limit=PAGE_ENTRIES, max_bytes=PAGE_BYTES)
         )
         if isinstance(came, Answered):
             self._account.read(f"list from {start.decode()}", came.reply.index, asked)
@@ -248,11 +259,7 @@ class Workload:
             return
         lease_id = self._chance.pick(tuple(self._leases))
         asked = self._account.chronicle.moment()
-        came = await self.process.call(
-            Effect.READ,
-            view(lambda machine: machine.describe_lease(lease_id)),
-            self._chance.between(*TIMEOUT),
-        )
+        came = await self._read(lambda machine: machine.describe_lease(lease_id))
         if isinstance(came, Answered):
             self._account.read(f"describe of lease {lease_id}", came.reply.index, asked)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from kvraft.consensus import records
-from kvraft.consensus.disk_door import NodeDisk
+from kvraft.consensus.disk_door import NodeDisk, QueuedSnapshot, Writer
 from kvraft.consensus.envelope import NO_OP
 from kvraft.consensus.journal import Journal
 from kvraft.consensus.membership import Membership
@@ -16,6 +16,7 @@ from kvraft.consensus.reception import Reception
 from kvraft.consensus.records import Entry
 from kvraft.consensus.snapshot_receiver import SnapshotReceiver
 from kvraft.storage.snapshot_file import SnapshotFile
+from kvraft.storage.snapshots import SnapshotStore, SnapshotWriter
 from kvraft_chaos.simulation.mutants.registry import Patch, mutant, replaced, together
 
 MATCHES, COMMIT = "_SyncObj__raftMatchIndex", "_SyncObj__raftCommitIndex"
@@ -119,7 +120,24 @@ def sent_snapshot_not_pinned() -> Patch:
     return together(replaced(NodeDisk, "pin", pin), replaced(NodeDisk, "unpin", unpin))
 
 
-@mutant("a_restart_does_not_go_back_in_the_member_table", "rejoins-again")
+@mutant("blocks_do_not_wait_for_the_loop", "assertion")
+def snapshot_file_known_late() -> Patch:
+    """The loop notes a snapshot's file, and the writer needs it before the loop's next turn."""
+
+    def begin(
+        self: QueuedSnapshot, store: SnapshotStore, writer: Writer, index: int, term: int
+    ) -> None:
+        self._writer, self._file, self._backlog = writer, None, 0
+
+        def created(file: SnapshotWriter) -> None:
+            self._file = file
+
+        writer.submit(lambda: store.create(index, term, b""), created)
+
+    return replaced(QueuedSnapshot, "__init__", begin)
+
+
+@mutant("a_restart_does_not_go_back_in_the_member_table", "goes-back")
 def member_table_goes_back() -> Patch:
     """A node that replays its log believes the member tables of the past (seed 120)."""
     set_members = Membership.set_members

@@ -288,10 +288,10 @@ def a_restart_does_not_go_back_in_the_member_table(world: World) -> Findings:
     world.restart(*world.names)
     world.until(lambda: world.leader() is not None)
     world.run(2.0)
-    says = [line for name in world.names for line in process(world, name).events]
+    says = [line for each in world.running() for line in process(world, each.name).events]
     refused = [line for line in world.log if "different disk" in line]
     return findings(
-        rejoins_again=[line for line in says if "rejoin" in line],
+        goes_back=[line for line in says if "rejoin" in line] or len(world.running()) < 3,
         peers_refused=refused,
         not_converged=not world.converged(),
     )

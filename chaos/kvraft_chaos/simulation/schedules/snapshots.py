@@ -87,6 +87,21 @@ def a_snapshot_being_sent_stays_readable(world: World) -> Findings:
     return findings(lost=world.lost())
 
 
+@schedule("11, the writer's thread", settings=FEW_CHUNKS, seeds=(0, 1, 2))
+def blocks_do_not_wait_for_the_loop(world: World) -> Findings:
+    """The thread that writes a snapshot is far ahead of what the loop has heard of it."""
+    world.boot("A")
+    write_all(world, 300)
+    world["A"].speed.task = (0.001, 0.05)
+    world["A"].post(world["A"].ledger.snapshot)
+    world.run(2.0)
+    running = world["A"].process is not None
+    return findings(
+        stopped=not running,
+        no_snapshot=running and world["A"].engine().status().snapshot_index == 0,
+    )
+
+
 @schedule("10 (r)")
 def a_damaged_snapshot_is_refused(world: World) -> Findings:
     """One bit of the CURRENT snapshot turns; the node must not start on it."""
