@@ -80,6 +80,13 @@ def test_what_breaks_the_simulator_is_a_violation_too(monkeypatch):
     assert "KeyError('C')" in violation.detail
 
 
+def test_a_campaign_forgets_the_story_of_an_innocent_run():
+    run = run_seed(3)
+    small = run.in_figures()
+    assert (small.log, small.plan) == ([], [])
+    assert (small.operations, small.trace) == (run.operations, run.trace)
+
+
 def test_the_log_of_a_convicted_run_ends_at_the_violation():
     run = run_seed(1, mutant="hold_acks_for_disk")
     end = run.violations[0].time

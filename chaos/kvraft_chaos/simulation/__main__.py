@@ -111,7 +111,8 @@ def _campaign(options: argparse.Namespace) -> int:
     done: list[Run] = []
     with closing(shown(runs, len(seeds), "seeds")) as following:
         for run in following:
-            done.append(run)
+            told = run.violations or (options.trace and not done)
+            done.append(run if told else run.in_figures())
             if options.mutant and run.violations:
                 break
     figures = report.figures(done, time.perf_counter() - begun, options.jobs)

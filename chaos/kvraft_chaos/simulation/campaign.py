@@ -47,6 +47,10 @@ class Run:
     plan: list[Fault]
     log: list[str]
 
+    def in_figures(self) -> "Run":
+        """Without its log and plan: a campaign of many seeds is summed up, not remembered."""
+        return replace(self, log=[], plan=[])
+
     def leading_up(self, lines: int) -> list[str]:
         """The last lines of the log up to the first violation, or of all where there is none."""
         end = min((each.time for each in self.violations), default=self.simulated_seconds)
