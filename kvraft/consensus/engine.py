@@ -166,6 +166,11 @@ class RaftEngine:
         return PeerStatus(peer, self._node.links[peer].up, match, age_ms)
 
     @property
+    def term(self) -> int:
+        """The present term."""
+        return self._shared.term
+
+    @property
     def role(self) -> Role:
         """The part this node plays now."""
         if self._node.membership.silent:

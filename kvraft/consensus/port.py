@@ -233,6 +233,11 @@ class Consensus(Protocol):
         ...
 
     @property
+    def term(self) -> int:
+        """The present term, together with `role`; cheap, for the head of every answer."""
+        ...
+
+    @property
     def role(self) -> Role:
         """The part this node plays now; cheap, for the hot path."""
         ...

@@ -91,7 +91,6 @@ class Replica:
         self.admission = Admission(self._request_limits, self._limits)
         self._leader: str | None = None
         self._leading = False
-        self._term = 0
         self._slice_at = 0.0
 
     def connect(self, consensus: Consensus) -> None:
@@ -177,8 +176,8 @@ class Replica:
 
     @property
     def term(self) -> int:
-        """The Raft term of the leader known last; cheap, for the head of every answer."""
-        return self._term or self.consensus.status().term
+        """The present Raft term; a role is only true together with it."""
+        return self.consensus.term
 
     def quorum_reachable(self) -> bool:
         """Return False where requests that need a quorum are answered NO_QUORUM now."""
@@ -295,14 +294,16 @@ class Replica:
     def on_leading(self, term: int) -> None:
         """An entry of the own term is applied: stamps and proposals may begin."""
         now = self._doors.now()
-        self._leading, self._leader, self._term = True, self.name, term
+        del term
+        self._leading, self._leader = True, self.name
         self._clock.start(self.machine.cluster_time_ms, now)
         self._membership.start(now)
         self._doors.wake()
 
     def on_following(self, leader: str | None, term: int, reason: str) -> None:
         """Another node leads, or none: nothing of the queue was proposed."""
-        self._leader, self._leading, self._term = leader, False, term
+        del term
+        self._leader, self._leading = leader, False
         self._clock.stop()
         self._membership.stop()
         text = f"this node does not lead any more: {reason}"

@@ -53,6 +53,7 @@ class FakeConsensus:
     def __init__(self, name: str, peers: tuple[str, ...]) -> None:
         self.name, self.peers = name, peers
         self.role = Role.FOLLOWER
+        self.term = 1
         self.reachable = True
         self.takes_messages = True
         self.proposed: list[tuple[bytes, Callable]] = []
@@ -95,7 +96,9 @@ class FakeConsensus:
         peers = tuple(PeerStatus(peer, True, 0, 0) for peer in self.peers)
         at = self.applied_index
         snapshot = self.snapshot_index
-        return ConsensusStatus(self.name, self.role, 1, None, at, at, at, at, snapshot, peers)
+        return ConsensusStatus(
+            self.name, self.role, self.term, None, at, at, at, at, snapshot, peers
+        )
 
     def quorum_reachable(self) -> bool:
         return self.reachable

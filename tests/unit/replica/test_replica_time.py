@@ -82,11 +82,12 @@ def test_a_clock_that_jumps_back_does_not_take_time_back(rig):
     assert rig.consensus.entries()[0].stamp_ms in (299, 300)
 
 
-def test_the_term_is_that_of_the_leader_known_last(rig):
-    rig.replica.on_following("n2", 9, "")
-    assert rig.replica.term == 9
-    rig.replica.on_leading(11)
-    assert rig.replica.term == 11
+def test_the_term_is_that_of_the_role(rig):
+    """A status that said 'leader' with the term before accused two leaders of one term."""
+    rig.replica.on_following("n2", 9, "heard n2")
+    rig.consensus.term = 10  # elected, and no entry of its own term applied yet
+
+    assert (rig.replica.term, rig.replica.status().consensus.term) == (10, 10)
 
 
 def test_the_ticker_without_a_stamp_or_a_deadline_has_nothing_to_do(rig):
