@@ -6,6 +6,7 @@ The simulator has a twin of this door, so nothing else in the package may touch 
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,11 @@ from typing import Protocol
 
 from kvraft.storage.errors import AlreadyLocked, DiskFailed, DiskFull, StorageError
 
+SHRINK_BYTES = 16 << 20
+"""A larger file is removed in steps of this: freeing 600 MB at once held up the fsyncs of other
+files for 60 to 80 ms on ext4, in steps for about 10 (measured)."""
+SHRINK_PAUSE_S = 0.005
+"""Between two steps, for the fsyncs that wait."""
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -167,8 +173,13 @@ class OsDisk:
             Path(src).rename(dst)
 
     def remove(self, path: str) -> None:
-        """See `Disk`."""
+        """See `Disk`. A large file shrinks first: see SHRINK_BYTES."""
         with _explained("removal", path):
+            size = Path(path).stat().st_size
+            while size > SHRINK_BYTES:
+                size -= SHRINK_BYTES
+                os.truncate(path, size)
+                time.sleep(SHRINK_PAUSE_S)
             Path(path).unlink()
 
     def sync_dir(self, path: str) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from kvraft.storage.disk import OsDisk
+from kvraft.storage.disk import SHRINK_BYTES, OsDisk
 from kvraft.storage.errors import AlreadyLocked, DiskFailed, DiskFull
 
 
@@ -183,3 +183,18 @@ def test_a_lock_ends_with_its_process(disk, tmp_path):
         other.wait()
 
     disk.lock(path).close()
+
+
+def test_a_large_file_is_freed_in_steps(tmp_path, monkeypatch):
+    steps = []
+    truncate = os.truncate
+    monkeypatch.setattr(
+        os, "truncate", lambda path, size: steps.append(size) or truncate(path, size)
+    )
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(3 * SHRINK_BYTES + 1)
+    OsDisk().remove(str(path))
+
+    assert steps == [2 * SHRINK_BYTES + 1, SHRINK_BYTES + 1, 1]
+    assert not path.exists()
