@@ -141,8 +141,7 @@ class Driver:
 
     def _act(self) -> None:
         self._replica.tick()
-        self._engine.tick()
-        self._writer.kick()
+        self._engine.tick()  # and hands what it appended to the log's writer
 
     def _poll(self) -> None:
         self._slowest_ms = max(self._slowest_ms, self._writer.busy_ms())

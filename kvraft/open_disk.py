@@ -25,6 +25,8 @@ RESTORED_INDEX = 2
 """Where a restored cluster's log begins: behind the entry that every empty log has."""
 HEAD_BYTES = 4096
 """Enough of a state's encoding to hold its counters."""
+ANOTHER_BACKUP = "take another backup; nothing was restored"
+"""What to do about a damaged backup: the advice for a node's own files does not fit it."""
 
 
 class Backup:
@@ -147,13 +149,10 @@ def _restore(opened: OpenDisk, path: str) -> None:
     logger.info("restored %d keys, revision %d, from %s", machine.key_count, machine.revision, path)
 
 
-ANOTHER_BACKUP = "take another backup; nothing was restored"
-
-
 def _verified(disk: OsDisk, path: str) -> SnapshotFile:
     try:
         return verify_backup(disk, path)
-    except DamagedFile as error:  # the advice for a node's own files does not fit
+    except DamagedFile as error:
         text = str(error).replace(error.what_to_do, ANOTHER_BACKUP)
         raise WrongDirectory(f"--restore: {text}") from error
 

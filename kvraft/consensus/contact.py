@@ -85,7 +85,7 @@ class LeaderContact:
     def has_quorum(self, now: float, within_ms: int) -> bool:
         """Was a majority in contact within that time?"""
         horizon = now - within_ms / 1000
-        return self._shared.is_quorum(1 + sum(at > horizon for at in self._contact.values()))
+        return self._shared.is_quorum(1 + sum([at > horizon for at in self._contact.values()]))
 
     def has_answers(self, number: int) -> bool:
         """Did a majority answer round `number` or a later one?"""

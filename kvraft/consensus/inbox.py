@@ -120,7 +120,7 @@ class Inbox:
         if self._from_leader(peer, message):
             self._follower_contact.on_heartbeat(peer, message)
             self._reception.note_commit(peer, message.term, message.commit)
-            if self._shared.core.applied < self._shared.core.commit:
+            if self._shared.core.behind:
                 self._shared.doors.wake()
 
     def _chunk(self, peer: str, message: m.SnapshotChunk) -> None:

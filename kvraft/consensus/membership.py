@@ -203,7 +203,7 @@ class Membership:
 
     def _ask(self, now: float, leader: str | None) -> None:
         identity, name = self.identity, self._shared.name
-        if leader is not None:
+        if leader is not None and leader != name:  # it may lead still, as its slot is given away
             join = Join(self._shared.term, identity.disk_id, identity.command_version)
             self._links.send(leader, join)
         if now - self._told_at > self._shared.timing.rejoin_report_ms / 1000:

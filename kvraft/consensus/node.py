@@ -160,7 +160,7 @@ class RaftNode:
         loads = self.receiver.poll()
         shared.core.turn(now)
         self._settle()
-        if loads or shared.core.applied < shared.core.commit:
+        if loads or shared.core.behind:
             shared.doors.wake()
 
     def _watch_standing(self, now: float) -> None:

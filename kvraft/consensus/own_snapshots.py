@@ -30,7 +30,7 @@ class OwnSnapshot:
         self.sink.abort()
 
     def commit(self, done: Callable[[], None]) -> None:
-        """Make it CURRENT, trim the log, then `done`; at once where a newer one is there."""
+        """See `SnapshotSink`."""
         current = self.shared.disk.current
         newest = max(self.receiver.index, current.index if current is not None else 0)
         if newest >= self.index or self.receiver.disk_busy:

@@ -133,7 +133,11 @@ class SnapshotSink(Protocol):
         ...
 
     def commit(self, done: Callable[[], None]) -> None:
-        """Fsync, make it CURRENT, trim the log behind it, then call `done`."""
+        """Fsync, make it CURRENT, trim the log behind it, then call `done`.
+
+        Where a newer one is CURRENT or on its way, drop it instead and call `done` at once: the
+        status says which is CURRENT then.
+        """
         ...
 
     def abort(self) -> None:

@@ -193,6 +193,12 @@ class Core:
         index: int = self._machine.raftLastApplied
         return index
 
+    @property
+    def behind(self) -> bool:
+        """Whether something committed is not applied yet."""
+        machine = self._machine
+        return bool(machine.raftLastApplied < machine.raftCommitIndex)
+
     def tick(self) -> None:
         """Commit, apply, send what is new; never waits."""
         commands, self._commands = self._commands, False
@@ -216,7 +222,7 @@ class Core:
         if (
             self._pressing
             or self._commands
-            or self.applied < self.commit
+            or self.behind
             or (leads and (self._sending or now >= self._look_at))
         ):
             self._look_at = now + self._look_pause

@@ -109,9 +109,12 @@ class Reads:
             state.attempt = None
             state.applying.append(attempt)
             shared.doors.wake()  # the next round, for what came since
-        ready = [one for one in state.applying if one.index <= shared.core.applied]
+        if not state.applying:
+            return
+        applied = shared.core.applied
+        ready = [one for one in state.applying if one.index <= applied]
         if ready:
-            state.applying = [one for one in state.applying if one.index > shared.core.applied]
+            state.applying = [one for one in state.applying if one.index > applied]
             for attempt in ready:
                 self._complete(attempt)
 

@@ -6,6 +6,7 @@ exactly a message raises `ProtocolError`.
 """
 
 from collections.abc import Callable
+from operator import attrgetter
 from struct import Struct
 from struct import error as struct_error
 from typing import Final
@@ -62,25 +63,36 @@ _FIXED: Final[dict[int, tuple[type[Message], Struct]]] = {
     16: (ReadAsk, Struct("<Q")),
     17: (ReadAnswer, Struct("<QQ")),
 }
-_FIELDS: Final = {
-    cls: (kind, body, tuple(name for name in cls.__dataclass_fields__ if name != "term"))
-    for kind, (cls, body) in _FIXED.items()
-}
+
+
+def _packer(cls: type[Message], kind: int, body: Struct) -> Callable[[Message], bytes]:
+    """Return what writes one kind of fixed message: head and body in one go."""
+    whole = Struct(_HEAD.format + body.format[1:])
+    fields = attrgetter("term", *(name for name in cls.__dataclass_fields__ if name != "term"))
+    single = len(cls.__dataclass_fields__) == 1
+
+    def pack(message: Message) -> bytes:
+        values = fields(message)
+        return whole.pack(kind, VERSION, *((values,) if single else values))
+
+    return pack
+
+
+_PACKERS: Final = {cls: _packer(cls, kind, body) for kind, (cls, body) in _FIXED.items()}
 
 
 def encode(message: Message) -> bytes:
     """Return the wire form; ValueError if a number does not fit."""
     try:
+        pack = _PACKERS.get(type(message))
+        if pack is not None:
+            return pack(message)
         if isinstance(message, Append):
             return _encode_append(message)
         if isinstance(message, SnapshotChunk):
             return _encode_chunk(message)
-        if isinstance(message, ApplicationMessage):
-            return _HEAD.pack(_APPLICATION_TYPE, VERSION, message.term) + message.payload
-        kind, body, names = _FIELDS[type(message)]
-        return _HEAD.pack(kind, VERSION, message.term) + body.pack(
-            *[getattr(message, name) for name in names]
-        )
+        assert isinstance(message, ApplicationMessage)
+        return _HEAD.pack(_APPLICATION_TYPE, VERSION, message.term) + message.payload
     except struct_error as error:
         raise ValueError(f"{message!r} does not fit the wire: {error}") from error
 

@@ -83,7 +83,9 @@ class Forwarder:
 
     def expire(self, now: float) -> None:
         """Answer whoever's deadline has passed."""
-        self._finish(self._deadlines.take_due(now), late_proposed())
+        due = self._deadlines.take_due(now)
+        if due:
+            self._finish(due, late_proposed())
 
     @property
     def idle(self) -> bool:

@@ -132,8 +132,9 @@ class Hashes:
                 self._finish(request, Denied(Reason.DEADLINE, Outcome.UNKNOWN, text))
 
     def _report(self, report: HashReport) -> None:
+        message = encode(report)
         for peer in self._consensus.status().peers:
-            self._consensus.send_to_peer(peer.name, encode(report))
+            self._consensus.send_to_peer(peer.name, message)
         self.on_report(self._name, report)
 
     def _finish(self, request: _Request, outcome: list[StateHash] | Denied) -> None:

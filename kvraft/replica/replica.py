@@ -10,7 +10,7 @@ from typing import Protocol
 
 from kvraft.consensus.port import Consensus, Loading, SnapshotSource
 from kvraft.core.codec import decode_entry
-from kvraft.core.commands import EMPTY_SLOT, Bootstrap, Command, HashMarker, MemberDisk
+from kvraft.core.commands import EMPTY_SLOT, Bootstrap, Command, Entry, HashMarker, MemberDisk
 from kvraft.core.errors import CodecError, Outcome, Reason
 from kvraft.core.limits import RequestLimits
 from kvraft.core.machine import StateMachine
@@ -206,23 +206,23 @@ class Replica:
     # -- for the driver
 
     def tick(self) -> None:
-        """Let time pass; after consensus' own tick."""
+        """Let time pass; before consensus' own tick, which sends what is proposed here."""
         now = self._doors.now()
-        self._clock.advance(now)
-        self._membership.step(self.machine, now)
-        self._batcher.flush(now)
-        if self._leading and self._ticker.due(self.machine, self._clock.stamp_ms()):
-            self._batcher.tick()
+        if self._leading:  # nobody else stamps or proposes
+            self._clock.advance(now)
+            self._membership.step(self.machine, now)
+            self._batcher.flush(now)
+            if self._ticker.due(self.machine, self._clock.stamp_ms()):
+                self._batcher.tick()
         self._readers.flush()
-        self._slice(now)
+        if now >= self._slice_at:
+            self._slice(now)
 
     def _slice(self, now: float) -> None:
         """Do a slice of what takes long, then leave the loop to the requests for a while.
 
         A write takes about ten turns of the loop: with a slice in each, it pays for ten of them.
         """
-        if now < self._slice_at:
-            return
         more = self._snapshotter.step(self.machine)
         more = self._hashes.step(self._doors.now) or more
         if more:
@@ -265,7 +265,7 @@ class Replica:
 
     def apply(self, index: int, payload: bytes) -> AppliedBatch:
         """Apply one committed entry."""
-        entry = decode_entry(payload)
+        entry = self._decode(payload)
         machine = self.machine
         results = machine.apply(index, entry)
         self._snapshotter.on_applied(len(payload))
@@ -335,6 +335,9 @@ class Replica:
         self._forwarder.on_peer_lost(peer)
 
     # -- inside
+
+    def _decode(self, payload: bytes) -> Entry:
+        return decode_entry(payload)
 
     def _submit_own(self, command: Bootstrap | MemberDisk, done: Done) -> None:
         """Membership's own proposals: no admission, no deadline of a client."""

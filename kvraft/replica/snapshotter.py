@@ -1,7 +1,8 @@
 """Decides when a snapshot is due and encodes it in slices of a millisecond on the loop.
 
-Imports: core, the consensus port. The state is frozen by an overlay (no copy, no fork); only the
-writing and the fsync happen on another thread, behind `SnapshotSink`.
+Imports: core, the consensus port. The state is frozen by keeping before-images of what changes
+afterwards (no copy, no fork); only the writing and the fsync happen on another thread, behind
+`SnapshotSink`.
 """
 
 from collections.abc import Callable, Iterator
@@ -77,11 +78,14 @@ class Snapshotter:
         if self._frozen is None:
             if self._sink is not None:  # the last one is still being made durable
                 return False
-            due = max(self._limits.snapshot_log_bytes, machine.state_bytes // 2)
-            if not self._asked and self._log_bytes < due:
+            if not self._asked and not self._is_due(machine):
                 return False
             self._begin(machine)
         return self._encode()
+
+    def _is_due(self, machine: StateMachine) -> bool:
+        logged = self._log_bytes
+        return logged >= self._limits.snapshot_log_bytes and logged >= machine.state_bytes // 2
 
     def _begin(self, machine: StateMachine) -> None:
         self._index, self._sink = self._consensus.begin_snapshot()

@@ -4,13 +4,19 @@ import json
 
 import pytest
 
+from kvraft_chaos.checkers.linearizability import KeyReport
+from kvraft_chaos.checkers.verdict import Verdict
 from kvraft_chaos.simulation import __main__ as command
 from kvraft_chaos.simulation.__main__ import main, seeds_of
+from kvraft_chaos.simulation.faults import Fault
 from kvraft_chaos.simulation.mutants import MUTANTS, registry
+from kvraft_chaos.simulation.report import figures
+from kvraft_chaos.simulation.runs import run_seed
 
 FIGURES = (
     "seeds", "violations", "simulated_seconds", "wall_seconds", "client_operations", "elections",
-    "crashes", "snapshots", "simulated_seconds_per_wall_second",
+    "crashes", "client_crashes", "snapshots", "wiped_disks", "bit_flips", "expired_leases",
+    "compared_hashes", "undecided_keys", "messages", "simulated_seconds_per_wall_second",
     "client_operations_per_simulated_second", "client_operations_per_wall_second",
 )  # fmt: skip
 
@@ -36,6 +42,35 @@ def test_it_reports_for_people(capsys):
     assert told.err == ""  # no bar where nobody looks
     for name in FIGURES:
         assert name.replace("_", " ") in told.out
+
+
+def test_every_counter_counts(monkeypatch):
+    """One of each fault that is counted, and a checker that gives every key up."""
+
+    def undecided(key, history, **_limits):
+        return KeyReport(key, Verdict.UNKNOWN, len(history), 0)
+
+    monkeypatch.setattr("kvraft_chaos.simulation.account.check_key", undecided)
+    plan = [
+        Fault(2.0, "bit_flip", ("A",), 1.0),
+        Fault(3.0, "client_crash", ("c1", "A"), 1.0),
+        Fault(10.0, "wipe_and_rejoin", ("B",), 1.0),
+    ]
+    run = run_seed(3, plan=plan)
+    report = figures([run, run], wall_seconds=2.0)
+    assert {name for name in FIGURES if not report[name]} == {"violations"}
+    assert report["crashes"] == 2 * run.crashes == 4
+    assert report["client_crashes"] == report["bit_flips"] == report["wiped_disks"] == 2
+
+
+def test_several_processes_share_the_seeds(capsys):
+    told = []
+    for jobs in ("1", "2"):
+        assert main(["--seeds", "3-8", "--jobs", jobs, "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert report["jobs"] == int(jobs)
+        told.append([report[name] for name in FIGURES if "wall" not in name])
+    assert told[0] == told[1]
 
 
 def test_five_nodes(capsys):
@@ -71,6 +106,10 @@ def test_a_failure_is_kept_and_can_be_repeated(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "the same trace: yes" in out
     assert "quorum-retention" in out
+    assert main(["--replay", path, "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert (report["seed"], report["same_code"], report["exact"]) == (1, True, True)
+    assert "quorum-retention" in report["violations"]
 
 
 def test_the_mutants_are_listed(capsys):
@@ -96,6 +135,10 @@ def test_all_mutants_are_tried(capsys):
     assert main(["--mutants", "--seeds", "1-2"]) == 0
     out = capsys.readouterr().out
     assert "3 of 3 caught" in out
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines()]
+    caught = {row[0]: row[1:3] for row in rows if row and row[0] in FEW}
+    assert caught["hold_acks_for_disk"] == ["yes", "1"]
+    assert set(caught) == set(FEW)
     assert main(["--mutants", "--seeds", "1", "--json"]) == 0
     told = {each["name"]: each for each in json.loads(capsys.readouterr().out)["mutants"]}
     assert list(told) == [name for name in MUTANTS if name in FEW]

@@ -4,7 +4,6 @@ Never a wrong record, never a lost fsynced one, and never a refusal of what a me
 Each of the seeded bugs below must make the same enumeration fail: that is what makes it a test.
 """
 
-import random
 import struct
 from contextlib import suppress
 from dataclasses import replace
@@ -16,6 +15,7 @@ from kvraft.storage import directory, recovery, segment, snapshot_file, snapshot
 from kvraft.storage.errors import DamagedLog, DiskFailed, DiskFull
 from kvraft.storage.record import FRAME_BYTES, Frame, Record, encode
 from kvraft.storage.wal import WriteAheadLog
+from kvraft_chaos.simulation.chance import Chance
 from kvraft_chaos.simulation.crash_states import Explorer, Violation
 from kvraft_chaos.simulation.crash_subjects import (
     DATA,
@@ -28,7 +28,10 @@ from kvraft_chaos.simulation.crash_subjects import (
 )
 from kvraft_chaos.simulation.disk import Crash, SimulatedDisk, SimulatedFile
 
-SEED = 2
+SEED = 1
+STATES = 20_000
+"""Crash states that are reopened, of the log, of snapshots and of the identity each."""
+MOST_SEEDS = 5
 SUBJECTS = [LogSubject, SnapshotSubject, IdentitySubject]
 
 
@@ -39,11 +42,14 @@ def small_blocks(monkeypatch):
 
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_no_crash_loses_or_invents_anything(subject):
-    explorer = Explorer(SEED)
-
-    explorer.explore(subject(), depth=2)
-
-    assert explorer.states > 20_000
+    states = 0
+    for seed in range(SEED, SEED + MOST_SEEDS):  # how many states a seed has is its own luck
+        explorer = Explorer(seed)
+        explorer.explore(subject(), depth=2)
+        states += explorer.states
+        if states > STATES:
+            return
+    pytest.fail(f"{MOST_SEEDS} seeds have {states} states only")
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
@@ -68,11 +74,11 @@ def test_a_disk_that_fills_up_loses_nothing(subject):
     for capacity in range(0, 12_000, 97):
         disk, promised = SimulatedDisk(capacity), subject()
         with suppress(DiskFull):
-            promised.work(disk, random.Random(SEED))
+            promised.work(disk, Chance(SEED, "test"))
         disk.kill()
         disk.capacity_bytes = 1 << 20
         promised.check(disk)
-        disk.power_loss(random.Random(capacity))
+        disk.power_loss(Chance(capacity, "test"))
         promised.check(disk)
 
 
@@ -304,11 +310,11 @@ def crash_when(disk, operation, path):
     disk.on_step = crash
 
 
-def losses(disk, promised, rng_seeds=200):
+def losses(disk, promised, seeds=200):
     disk.on_step = lambda _: None
-    for seed in range(rng_seeds):
+    for seed in range(seeds):
         lost, owed = disk.clone(), promised.copy()
-        lost.power_loss(random.Random(seed))
+        lost.power_loss(Chance(seed, "test"))
         yield lost, owed
 
 
@@ -345,7 +351,7 @@ def half_a_preamble():
         log.append(DATA, 1, b"x")
         owed.write(log)
         owed.drop_before(log, owed.durable)
-        lost.power_loss(random.Random(0))
+        lost.power_loss(Chance(0, "test"))
         owed.check(lost)
 
 

@@ -1,6 +1,5 @@
 """The twin of the disk: the same answers as the real one, and the faults it promises."""
 
-import random
 from collections import Counter
 from itertools import pairwise
 
@@ -8,6 +7,7 @@ import pytest
 
 from kvraft.storage.disk import OsDisk
 from kvraft.storage.errors import AlreadyLocked, DiskFailed, DiskFull
+from kvraft_chaos.simulation.chance import Chance
 from kvraft_chaos.simulation.disk import Crash, SimulatedDisk
 from kvraft_chaos.simulation.page_cache import SECTOR_BYTES, Loss
 
@@ -85,7 +85,7 @@ def test_a_kill_keeps_the_cache_and_ends_the_process(disk):
     disk.lock("d/LOCK").close()
     with pytest.raises(AssertionError, match="used after a crash"):
         file.write(b"x")
-    disk.power_loss(random.Random(0), Loss.EVERYTHING)
+    disk.power_loss(Chance(0, "test"), Loss.EVERYTHING)
     assert disk.listdir("d") == []
 
 
@@ -94,7 +94,7 @@ def test_what_was_fsynced_survives_every_loss(disk):
     disk.sync_dir("d")
     for seed in range(300):
         lost = disk.clone()
-        lost.power_loss(random.Random(seed))
+        lost.power_loss(Chance(seed, "test"))
         assert lost.read("d/f")[:700] == b"x" * 700
         assert lost.size("d/f") <= 2_700
 
@@ -107,7 +107,7 @@ def test_a_name_needs_the_fsync_of_its_directory(disk):
     outcomes = Counter()
     for seed in range(200):
         lost = disk.clone()
-        lost.power_loss(random.Random(seed))
+        lost.power_loss(Chance(seed, "test"))
         outcomes[tuple((name, lost.read(f"d/{name}")) for name in lost.listdir("d"))] += 1
 
     assert set(outcomes) == {
@@ -124,7 +124,7 @@ def test_a_subset_of_sectors_survives_whole(disk):
     holes = 0
     for seed in range(300):
         lost = disk.clone()
-        lost.power_loss(random.Random(seed), Loss.SUBSET)
+        lost.power_loss(Chance(seed, "test"), Loss.SUBSET)
         content = lost.read("d/f")
         survived = [content[at * SECTOR_BYTES :][:SECTOR_BYTES] == pieces[at] for at in range(5)]
         holes += any(later and not earlier for earlier, later in pairwise(survived))
@@ -137,7 +137,7 @@ def test_a_prefix_ends_at_any_byte(disk):
     seen = set()
     for seed in range(200):
         lost = disk.clone()
-        lost.power_loss(random.Random(seed), Loss.PREFIX)
+        lost.power_loss(Chance(seed, "test"), Loss.PREFIX)
         seen.add(lost.read("d/f"))
 
     assert seen == {b"abcdefg"[:size] for size in range(8)}
@@ -155,12 +155,12 @@ def test_a_directory_that_was_not_synced_goes_with_all_in_it():
         disk.makedirs("d/e")
     disk.on_step = lambda _: None
     lost = disk.clone()
-    lost.power_loss(random.Random(0), Loss.EVERYTHING)
+    lost.power_loss(Chance(0, "test"), Loss.EVERYTHING)
     assert lost.listdir("") == []
 
     disk.kill()
     disk.makedirs("d/e")  # now it makes durable what the last attempt had left in the cache
-    disk.power_loss(random.Random(0), Loss.EVERYTHING)
+    disk.power_loss(Chance(0, "test"), Loss.EVERYTHING)
     assert disk.listdir("d") == ["e"]
 
 
@@ -193,7 +193,7 @@ def test_a_failed_fsync_loses_the_pages_for_good(disk):
     assert disk.read("d/f") == b"hello"
     file.sync()  # reports success, as Linux does
 
-    disk.power_loss(random.Random(0), Loss.NOTHING)
+    disk.power_loss(Chance(0, "test"), Loss.NOTHING)
     assert disk.read("d/f") == b""
 
 
@@ -217,7 +217,7 @@ def test_bits_rot_in_the_cache_and_on_the_platter(disk):
     disk.flip_bit("d/f", 1, 3)
 
     assert disk.read("d/f") == b"\x00\x08"
-    disk.power_loss(random.Random(0))
+    disk.power_loss(Chance(0, "test"))
     assert disk.read("d/f") == b"\x00\x08"
 
 

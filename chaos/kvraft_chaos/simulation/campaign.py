@@ -39,8 +39,15 @@ class Run:
     operations: int
     elections: int
     crashes: int
+    client_crashes: int
     snapshots: int
     wipes: int
+    bit_flips: int
+    expired_leases: int
+    compared_hashes: int
+    """Digests of whole states, held against another node's at the same index."""
+    undecided_keys: int
+    """Histories that the checker of linearizability gave up on."""
     messages: int
     trace: int
     """Hash of everything that was delivered, and when."""
@@ -124,8 +131,13 @@ class Campaign:
             operations=clients.done,
             elections=world.invariants.elections,
             crashes=nemesis.crashes,
+            client_crashes=clients.crashes,
             snapshots=world.shared.counters.get("snapshots", 0),
             wipes=nemesis.wipes,
+            bit_flips=nemesis.flips,
+            expired_leases=clients.watch.expired,
+            compared_hashes=world.shared.chronicle.hashes,
+            undecided_keys=clients.account.undecided,
             messages=world.network.streams.delivered,
             trace=self._trace,
             plan=self._plan,

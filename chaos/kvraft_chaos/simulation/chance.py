@@ -6,21 +6,23 @@ how often one part draws (a fault removed while shrinking a plan) leaves the oth
 """
 
 import math
-import random
 from collections.abc import Sequence
-from typing import TypeVar
+from random import Random
+from typing import Final, TypeVar
 
 T = TypeVar("T")
+
+PIECE_BYTES: Final = 6
+"""Of random bytes, from one draw: a double has 53 bits."""
 
 
 class Chance:
     """One stream of random numbers."""
 
-    __slots__ = ("generator", "random")
+    __slots__ = ("random",)
 
     def __init__(self, seed: int, stream: str) -> None:
-        self.generator = random.Random(f"{seed}/{stream}")
-        self.random = self.generator.random
+        self.random = Random(f"{seed}/{stream}").random
 
     def between(self, low: float, high: float) -> float:
         """Uniform in [low, high)."""
@@ -30,6 +32,10 @@ class Chance:
         """An integer in [0, bound)."""
         return int(self.random() * bound)
 
+    def integer(self, low: int, high: int) -> int:
+        """An integer in [low, high]."""
+        return low + self.below(high - low + 1)
+
     def pick(self, options: Sequence[T]) -> T:
         """One of `options`, each as likely."""
         return options[int(self.random() * len(options))]
@@ -38,6 +44,12 @@ class Chance:
         """`count` different elements of `options`, in drawn order."""
         left = list(options)
         return [left.pop(self.below(len(left))) for _ in range(count)]
+
+    def bytes(self, count: int) -> bytes:
+        """So many bytes."""
+        pieces = range(0, count, PIECE_BYTES)
+        bound = 1 << 8 * PIECE_BYTES
+        return b"".join(self.below(bound).to_bytes(PIECE_BYTES, "big") for _ in pieces)[:count]
 
     def waiting_time(self, mean: float) -> float:
         """Exponentially distributed with this mean: events at a steady rate."""

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from kvraft.core.codec import decode_entry
 from kvraft.core.commands import Command, CompareAndSet, Entry, Put
 from kvraft.core.frozen import state_hash
 from kvraft.core.machine import StateMachine
@@ -72,6 +73,7 @@ class Chronicle:
         self.looks_back: Callable[[Entry, int], bool] = lambda _entry, _now_ms: False
         """Whether the state before this entry must be kept for `listeners`."""
         self.listeners: list[Callable[[Chapter, Before], None]] = []
+        self._decoded: dict[bytes, Entry] = {}
         self._moment = 0
         self._identities = 0
 
@@ -81,6 +83,13 @@ class Chronicle:
         return self._moment
 
     # -- what replicas do
+
+    def entry(self, payload: bytes) -> Entry:
+        """Decode an entry, once for all nodes: equal bytes say the same."""
+        entry = self._decoded.get(payload)
+        if entry is None:
+            entry = self._decoded[payload] = decode_entry(payload)
+        return entry
 
     def before(self, machine: StateMachine, entry: Entry) -> Before:
         """Look at what an entry meets, where no node has applied it yet."""

@@ -6,6 +6,7 @@ ask, whether to ask first, what may be repeated, when a lease is lost) is made b
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from kvraft.core.commands import Command
@@ -204,40 +205,58 @@ def _tell_status(node: SimulatedNode, deadline: float, done: Answering[Reply[Sta
     done(Reply(status, node.name, status.term, store.machine.index))
 
 
+# (Functions of the module, not closures: a closure's annotations are evaluated each time.)
+
+
 def mutate(command: Command) -> Serve[Heard[Told]]:
     """Ask a node to order and apply a command."""
+    return partial(_mutate, command)
 
-    def serve(node: SimulatedNode, deadline: float, done: Answering[Heard[Told]]) -> None:
-        store = application(node)
 
-        def settled(outcome: Answer | Denied) -> None:
-            if isinstance(outcome, Denied):
-                done(outcome)
-            else:
-                told = Told(outcome.result, outcome.revision)
-                done(Reply(told, node.name, store.term, outcome.index))
+def _mutate(
+    command: Command, node: SimulatedNode, deadline: float, done: Answering[Heard[Told]]
+) -> None:
+    store = application(node)
+    store.submit(command, deadline, partial(_mutated, node, store, done))
 
-        store.submit(command, deadline, settled)
 
-    return serve
+def _mutated(
+    node: SimulatedNode, store: Store, done: Answering[Heard[Told]], outcome: Answer | Denied
+) -> None:
+    if isinstance(outcome, Denied):
+        done(outcome)
+    else:
+        told = Told(outcome.result, outcome.revision)
+        done(Reply(told, node.name, store.term, outcome.index))
 
 
 def view(look: Callable[[StateMachine], T]) -> Serve[Heard[T]]:
     """Read linearizably: `look` runs in the turn in which the barrier was met."""
+    return partial(_view, look)
 
-    def serve(node: SimulatedNode, deadline: float, done: Answering[Heard[T]]) -> None:
-        store = application(node)
 
-        def settled(denied: Denied | None) -> None:
-            if denied is not None:
-                done(denied)
-                return
-            machine = store.machine
-            done(Reply(look(machine), node.name, store.term, machine.index))
+def _view(
+    look: Callable[[StateMachine], T],
+    node: SimulatedNode,
+    deadline: float,
+    done: Answering[Heard[T]],
+) -> None:
+    store = application(node)
+    store.read_barrier(deadline, partial(_viewed, look, node, store, done))
 
-        store.read_barrier(deadline, settled)
 
-    return serve
+def _viewed(
+    look: Callable[[StateMachine], T],
+    node: SimulatedNode,
+    store: Store,
+    done: Answering[Heard[T]],
+    denied: Denied | None,
+) -> None:
+    if denied is not None:
+        done(denied)
+        return
+    machine = store.machine
+    done(Reply(look(machine), node.name, store.term, machine.index))
 
 
 def hash_state(

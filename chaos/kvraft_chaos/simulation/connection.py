@@ -66,15 +66,17 @@ class Connection:
         self.receiver = LinkReceiver(self.flow)
 
     def next_departure(self, now: float, delay: float) -> float | None:
-        """Move one portion from the sender's queue into the pipe; return when it arrives."""
-        if not self.sender or self.pipe_bytes >= SOCKET_BYTES:
+        """Move one portion of what waits into the pipe; return when it arrives, None: no room."""
+        if self.pipe_bytes >= SOCKET_BYTES:
             return None
         data = self.sender.next_bytes(self.flow.piece_bytes)
-        self.busy_until = max(now, self.busy_until) + len(data) / self.link.bytes_per_second
-        self.last_due = max(self.last_due, self.busy_until + delay)
+        size = len(data)
+        begins = max(self.busy_until, now)
+        self.busy_until = leaves = begins + size / self.link.bytes_per_second
+        self.last_due = due = max(leaves + delay, self.last_due)
         self.pipe.append(data)
-        self.pipe_bytes += len(data)
-        return self.last_due
+        self.pipe_bytes += size
+        return due
 
     def take(self) -> bytes | None:
         """Remove and return what arrives next; None if nothing is in flight."""

@@ -6,12 +6,12 @@ What an opening reports is promised too, so the power then goes once more. From 
 the workload goes on, so that crashes during and after a recovery are met as well.
 """
 
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 from kvraft.storage.errors import StorageError
+from kvraft_chaos.simulation.chance import Chance
 from kvraft_chaos.simulation.disk import SimulatedDisk, Step
 from kvraft_chaos.simulation.page_cache import Loss
 
@@ -35,7 +35,7 @@ class Subject(Protocol):
     def check(self, disk: SimulatedDisk) -> None:
         """Open, compare with what was promised, and count as promised what was found."""
 
-    def work(self, disk: SimulatedDisk, rng: random.Random) -> None:
+    def work(self, disk: SimulatedDisk, chance: Chance) -> None:
         """Do `check`, then go on promising."""
 
 
@@ -56,7 +56,7 @@ class Explorer:
     """Enumerates crash states; counts them in `states`, raises Violation at the first bad one."""
 
     def __init__(self, seed: int, *, deeper: float = DEEPER) -> None:
-        self._rng = random.Random(seed)
+        self._chance = Chance(seed, "crash states")
         self._deeper = deeper
         self.states = 0
 
@@ -72,29 +72,29 @@ class Explorer:
         The process stops then, as a node does. Another finds the page cache as it was; later the
         power goes.
         """
-        schedule = self._rng.random()
+        schedule = self._chance.below(1 << 53)
         number, failed = 0, True
         while failed:
             number += 1
             disk, subject = SimulatedDisk(), new_subject()
-            failed = _fails(disk, subject, number, fail, random.Random(schedule))
+            failed = _fails(disk, subject, number, fail, Chance(schedule, "failing steps"))
             story = f"step {number} failed"
             for loss in (None, *LOSSES):
                 state = State(disk.clone(), subject.copy(), f"{story}; {loss}")
                 if loss:
-                    state.disk.power_loss(self._rng, loss)
+                    state.disk.power_loss(self._chance, loss)
                 self._check(state)
-                state.disk.power_loss(self._rng, Loss.EVERYTHING)
+                state.disk.power_loss(self._chance, Loss.EVERYTHING)
                 self._check(State(state.disk, state.promised, f"{story}, opened, all lost"))
 
     def _explore(self, start: State, depth: int) -> None:
         for state in self._crashes(start):
-            if depth and self._rng.random() < self._deeper:
+            if depth and self._chance.happens(self._deeper):
                 self._explore(
                     State(state.disk.clone(), state.promised.copy(), state.story), depth - 1
                 )
             self._check(state)
-            state.disk.power_loss(self._rng, Loss.EVERYTHING)
+            state.disk.power_loss(self._chance, Loss.EVERYTHING)
             self._check(State(state.disk, state.promised, f"{state.story}, opened, all lost"))
 
     def _crashes(self, start: State) -> Iterator[State]:
@@ -106,7 +106,7 @@ class Explorer:
 
         disk.on_step = remember
         with _told(start.story):
-            subject.work(disk, self._rng)
+            subject.work(disk, self._chance)
         points.append((None, disk, subject))
         for step, before, promised in points:
             yield from self._variants(step, before, promised, start.story)
@@ -118,12 +118,12 @@ class Explorer:
         yield State(before.clone(), promised.copy(), f"{story}; killed before {where}")
         if step and step.operation == "write":
             torn = before.clone()
-            written = self._rng.randrange(len(step.data) + 1)
+            written = self._chance.below(len(step.data) + 1)
             torn.append(step.path).write(step.data[:written])
             yield State(torn, promised.copy(), f"{story}; killed at byte {written} in {where}")
         for loss in LOSSES:
             lost = before.clone()
-            lost.power_loss(self._rng, loss)
+            lost.power_loss(self._chance, loss)
             how = loss.value if loss else "of each its own part"
             yield State(lost, promised.copy(), f"{story}; power loss before {where} ({how})")
 
@@ -138,7 +138,7 @@ def _fails(
     subject: Subject,
     number: int,
     fail: Callable[[Step], StorageError],
-    rng: random.Random,
+    chance: Chance,
 ) -> bool:
     """Whether the workload had as many steps as that, and so ended with the failure."""
 
@@ -148,7 +148,7 @@ def _fails(
 
     disk.on_step = fail_at
     try:
-        subject.work(disk, rng)
+        subject.work(disk, chance)
     except StorageError:
         return True
     finally:

@@ -1,6 +1,5 @@
 """The three things storage keeps, at work, each with a ledger of what it has promised."""
 
-import random
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -9,6 +8,7 @@ from kvraft.storage.record import Record
 from kvraft.storage.segment import SEGMENT
 from kvraft.storage.snapshots import SnapshotStore
 from kvraft.storage.wal import WriteAheadLog
+from kvraft_chaos.simulation.chance import Chance
 from kvraft_chaos.simulation.disk import SimulatedDisk
 
 TERM, VOTE, DATA = 1, 2, 3
@@ -33,18 +33,18 @@ class LogSubject:
         """See `Subject`."""
         self.open(disk)
 
-    def work(self, disk: SimulatedDisk, rng: random.Random) -> None:
+    def work(self, disk: SimulatedDisk, chance: Chance) -> None:
         """See `Subject`."""
         log = self.open(disk)
-        for _ in range(rng.randint(3, 6)):
-            for _ in range(rng.randint(1, 5)):
-                size = rng.choice((0, 5, 100, 600, 1_500))
-                log.append(rng.choice((TERM, VOTE, DATA, DATA)), 1, rng.randbytes(size))
+        for _ in range(chance.integer(3, 6)):
+            for _ in range(chance.integer(1, 5)):
+                size = chance.pick((0, 5, 100, 600, 1_500))
+                log.append(chance.pick((TERM, VOTE, DATA, DATA)), 1, chance.bytes(size))
             self.write(log)
-            if rng.random() < 0.3:
+            if chance.happens(0.3):
                 log.mark()
-            if rng.random() < 0.3:
-                self.drop_before(log, rng.randint(1, self.durable))
+            if chance.happens(0.3):
+                self.drop_before(log, chance.integer(1, self.durable))
         log.close()
 
     def open(self, disk: SimulatedDisk) -> WriteAheadLog:
@@ -101,16 +101,16 @@ class SnapshotSubject:
         """See `Subject`."""
         self._open(disk)
 
-    def work(self, disk: SimulatedDisk, rng: random.Random) -> None:
+    def work(self, disk: SimulatedDisk, chance: Chance) -> None:
         """See `Subject`."""
         store = self._open(disk)
         for _ in range(3):
-            index = (self.committed or (0, b""))[0] + rng.randint(0, 5)
-            state = rng.randbytes(rng.choice((0, 10, 700, 3_000)))
+            index = (self.committed or (0, b""))[0] + chance.integer(0, 5)
+            state = chance.bytes(chance.pick((0, 10, 700, 3_000)))
             writer = store.create(index, 1, b"meta")
             for start in range(0, len(state), 900):
                 writer.write(state[start : start + 900])
-            if rng.random() < 0.2:
+            if chance.happens(0.2):
                 writer.abort()
                 continue
             self.committing = (index, state)
@@ -142,13 +142,13 @@ class IdentitySubject:
         """See `Subject`."""
         self._open(disk)
 
-    def work(self, disk: SimulatedDisk, rng: random.Random) -> None:
+    def work(self, disk: SimulatedDisk, chance: Chance) -> None:
         """See `Subject`."""
         directory = self._open(disk)
-        directory.ensure_ballast(rng.choice((2_000, 3_000)))
+        directory.ensure_ballast(chance.pick((2_000, 3_000)))
         for _ in range(3):
             self.saving = replace(
-                directory.identity, cluster_id=rng.getrandbits(63), rejoining=rng.random() < 0.5
+                directory.identity, cluster_id=chance.below(1 << 53), rejoining=chance.happens(0.5)
             )
             directory.save_identity(self.saving)
             self.saved, self.saving = self.saving, None

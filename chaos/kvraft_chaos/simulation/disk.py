@@ -6,12 +6,12 @@ loses the dirty pages, as Linux does). After a crash call `kill` (the cache surv
 `power_loss`, and open everything anew.
 """
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from kvraft.storage.errors import AlreadyLocked, DiskFailed, DiskFull, StorageError
+from kvraft_chaos.simulation.chance import Chance
 from kvraft_chaos.simulation.page_cache import DirectoryNode, FileNode, Loss, Node
 
 UNLIMITED_BYTES = 1 << 50
@@ -61,10 +61,10 @@ class SimulatedDisk:
         self.boot += 1
         self._locks.clear()
 
-    def power_loss(self, rng: random.Random, loss: Loss | None = None) -> None:
-        """The machine died: un-fsynced bytes and names go as `loss` says, or as `rng` draws."""
+    def power_loss(self, chance: Chance, loss: Loss | None = None) -> None:
+        """The machine died: un-fsynced bytes and names go as `loss` says, or as `chance` has it."""
         self.kill()
-        self._root.lose(rng, lambda: loss or rng.choice(tuple(Loss)))
+        self._root.lose(chance, lambda: loss or chance.pick(tuple(Loss)))
 
     def flip_bit(self, path: str, offset: int, bit: int) -> None:
         """Rot."""

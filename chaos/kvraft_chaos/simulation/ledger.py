@@ -213,6 +213,9 @@ class Ledger:
         """Identities of the operations applied, in order."""
         return self.state.history
 
+    def expire(self) -> None:
+        """Nothing has a deadline here."""
+
     def turn(self) -> None:
         """Take a snapshot where enough was applied since the last one."""
         engine = self._engine

@@ -74,7 +74,6 @@ class SimulatedNode:
         self._stored: LogView = stored_log(self.disk, name)
         self._tick_due = False
         self._ticked_at = 0.0
-        self._observed: object = None
 
     # -- Station (for the network)
 
@@ -119,73 +118,49 @@ class SimulatedNode:
             return
         finally:
             patch.leave()
-        if self.process is process:
-            self._observe(process)
-
-    def _observe(self, process: Process) -> None:
-        """Let the invariants look, wherever there is something new for them to see."""
-        progress = process.progress()
-        if progress != self._observed:
-            self._observed = progress
+        if self.process is process and process.has_moved():
             self.shared.invariants.observe(self, self.shared.nodes)
 
     def after(self, process: Process, seconds: float, action: Callable[[], object]) -> None:
         """Run `action` on this node's loop in `seconds`, if `process` still runs then."""
+        self.shared.scheduler.after(seconds, partial(self._due, process, action))
 
-        def due() -> None:
-            if self.process is process:
-                self.post(lambda: action() if self.process is process else None)
+    def _due(self, process: Process, action: Callable[[], object]) -> None:
+        if self.process is process:
+            self.post(action)
 
-        self.shared.scheduler.after(seconds, due)
-
-    def _tick_soon(self) -> None:
-        """The driver's duty: a turn after whatever asked for one."""
+    def wake(self) -> None:
+        """The `Doors.wake` of this node: a turn after whatever asked for one."""
         if self._tick_due or self.process is None:
             return
         self._tick_due = True
-        process = self.process
-        seconds = self.shared.settings.tick_delay * self.chance.random()
+        shared = self.shared
+        seconds = shared.settings.tick_delay * self.chance.random()
+        shared.scheduler.after(seconds, partial(self._turn, self.process))
 
-        def tick() -> None:
-            self._tick_due = False
-            self._tick(process)
+    def _turn(self, process: Process) -> None:
+        self._tick_due = False
+        if self.process is process and not self.paused:
+            self._ticked_at = self.shared.scheduler.now
+            self.run(process.tick)
 
-        self.shared.scheduler.after(seconds, tick)
-
-    def _tick(self, process: Process) -> None:
-        if self.process is not process or self.paused:
-            return
-        self._ticked_at = self.shared.scheduler.now
-        patch.enter(self)
-        try:
-            process.tick()
-        except FatalError as error:
-            self._stopped_itself(str(error))
-            return
-        except AssertionError as error:
-            self._failed(error)
-            return
-        finally:
-            patch.leave()
-        if self.process is process:
-            self._observe(process)
-
-    def wake(self) -> None:
-        """The `Doors.wake` of this node."""
-        self._tick_soon()
-
-    def _every_tick(self, process: Process) -> None:
-        """Tick at least so often; a turn that was taken since the last time does as well."""
+    def _poll(self, process: Process) -> None:
+        """Poll at least so often; a turn that was taken since the last time does as well."""
         if self.process is not process:
             return
-        scheduler, settings = self.shared.scheduler, self.shared.settings
+        shared = self.shared
+        scheduler, settings = shared.scheduler, shared.settings
         pause = settings.timing.tick_ms / 1000.0
         since = scheduler.now - self._ticked_at
-        if since > pause - CLOCK_STEP or self.paused:
-            self._tick(process)
+        if self.paused:
             since = 0.0
+        elif since > pause - CLOCK_STEP:
+            self._ticked_at, since = scheduler.now, 0.0
+            self.run(process.poll)
+        else:
+            self.run(process.expire)
         jitter = 1.0 + settings.tick_jitter * self.chance.random()
-        scheduler.after(pause * jitter - since, partial(self._every_tick, process))
+        scheduler.after(pause * jitter - since, partial(self._poll, process))
 
     def _stopped_itself(self, reason: str) -> None:
         """Fail-stop: allowed only where a fault explains it."""
@@ -194,8 +169,7 @@ class SimulatedNode:
         self.shared.count("stops")
         expected = self.process is not None and self.process.disk_failed
         self.crash()
-        # A full disk may also meet the identity file, inside a turn: to stop is right then.
-        if not expected and "DiskFull: disk full" not in reason:
+        if not expected:
             self.shared.invariants.report("node-stopped", f"{self.name}: {reason}")
 
     def _failed(self, error: AssertionError) -> None:
@@ -233,13 +207,12 @@ class SimulatedNode:
             self.disk.on_step = lambda _: None
         self.process = process
         self._tick_due = False
-        self._observed = None
         self._ticked_at = -1.0  # the first tick comes at once
         self.shared.invariants.process_started(self.name)
         process.watch_cuts(lambda index: self.shared.invariants.cut(self, index))
         self.shared.network.start(self.name)
         self.run(process.begin)
-        self._every_tick(process)
+        self._poll(process)
         return True
 
     def crash(self, *, power: bool = False, keep: int = 0, loss: Loss | None = None) -> None:
@@ -259,7 +232,7 @@ class SimulatedNode:
             told(self.name, power)
         if power:
             self.powered = False
-            self.disk.power_loss(self.disk_chance.generator, loss)
+            self.disk.power_loss(self.disk_chance, loss)
         else:
             self.disk.kill()
         self._keep_stored()

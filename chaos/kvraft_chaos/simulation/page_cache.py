@@ -3,10 +3,11 @@
 Assumed, as storage does: a sector is written whole or not at all, and fsync does what it says.
 """
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+
+from kvraft_chaos.simulation.chance import Chance
 
 SECTOR_BYTES = 512
 """What a disk writes as one; the smallest in use, so the hardest on the code."""
@@ -53,13 +54,13 @@ class FileNode:
         del self.cached[size:]
         del self.durable[size:]
 
-    def lose(self, rng: random.Random, loss: Loss) -> None:
+    def lose(self, chance: Chance, loss: Loss) -> None:
         """Power loss."""
         if self.pending and loss is not Loss.EVERYTHING:
             if loss is Loss.PREFIX:
-                self._keep_prefix(rng)
+                self._keep_prefix(chance)
             elif loss is Loss.SUBSET:
-                self._keep_sectors(rng)
+                self._keep_sectors(chance)
             self.sync()
         self.pending.clear()
         self.cached = bytearray(self.durable)
@@ -68,15 +69,15 @@ class FileNode:
         """An independent copy."""
         return FileNode(bytearray(self.cached), bytearray(self.durable), list(self.pending))
 
-    def _keep_prefix(self, rng: random.Random) -> None:
-        left = rng.randrange(sum(len(data) for _, data in self.pending) + 1)
+    def _keep_prefix(self, chance: Chance) -> None:
+        left = chance.below(sum(len(data) for _, data in self.pending) + 1)
         kept: list[tuple[int, bytes]] = []
         for offset, data in self.pending:
             kept.append((offset, data[:left]))
             left -= len(kept[-1][1])
         self.pending = [write for write in kept if write[1]]
 
-    def _keep_sectors(self, rng: random.Random) -> None:
+    def _keep_sectors(self, chance: Chance) -> None:
         """Give every dirty sector one of the contents it has had, and the file one of its sizes."""
         sizes = [len(self.durable)]
         versions: dict[int, list[tuple[int, bytes]]] = {}
@@ -84,12 +85,12 @@ class FileNode:
             sizes.append(max(sizes[-1], offset + len(data)))
             for start, piece in _by_sector(offset, data):
                 versions.setdefault(start // SECTOR_BYTES, []).append((start, piece))
-        size = rng.choice(sizes)
+        size = chance.pick(sizes)
         kept: list[tuple[int, bytes]] = []
         for sector, writes in versions.items():
-            count = rng.randrange(len(writes) + 1)
+            count = chance.below(len(writes) + 1)
             if count == 0 and sector * SECTOR_BYTES >= len(self.durable):
-                garbage = rng.randbytes(SECTOR_BYTES) if rng.random() < 0.2 else b""
+                garbage = chance.bytes(SECTOR_BYTES) if chance.happens(0.2) else b""
                 kept.append((sector * SECTOR_BYTES, garbage.ljust(SECTOR_BYTES, b"\0")))
             kept += writes[:count]
         self.pending = [(offset, data[: size - offset]) for offset, data in kept if offset < size]
@@ -116,7 +117,7 @@ class DirectoryNode:
             _bind(self.durable, change)
         self.pending.clear()
 
-    def lose(self, rng: random.Random, choose: Choose) -> None:
+    def lose(self, chance: Chance, choose: Choose) -> None:
         """Power loss, for everything below too."""
         loss = choose()
         if loss is Loss.NOTHING:
@@ -124,17 +125,17 @@ class DirectoryNode:
         elif loss is Loss.EVERYTHING:
             kept = []
         elif loss is Loss.PREFIX:
-            kept = self.pending[: rng.randrange(len(self.pending) + 1)]
+            kept = self.pending[: chance.below(len(self.pending) + 1)]
         else:
-            kept = [change for change in self.pending if rng.random() < 0.5]
+            kept = [change for change in self.pending if chance.happens(0.5)]
         self.pending = list(kept)
         self.sync()
         self.cached = dict(self.durable)
         for node in self.cached.values():
             if isinstance(node, DirectoryNode):
-                node.lose(rng, choose)
+                node.lose(chance, choose)
             else:
-                node.lose(rng, choose())
+                node.lose(chance, choose())
 
     def copy(self, copies: "dict[Node, Node]") -> "DirectoryNode":
         """An independent copy; `copies` keeps one file that has two names one file."""

@@ -49,13 +49,11 @@ def world_of_nodes() -> Iterator[None]:
 def enter(node: Running) -> None:
     """`node`'s code runs from here ..."""
     _stack.append(node)
-    syncobj.monotonicTime = node.local_time
-    syncobj.random = node
+    syncobj.monotonicTime, syncobj.random = node.local_time, node
 
 
 def leave() -> None:
     """... to here."""
-    _stack.pop()
+    del _stack[-1]
     before = _stack[-1]
-    syncobj.monotonicTime = before.local_time
-    syncobj.random = before
+    syncobj.monotonicTime, syncobj.random = before.local_time, before

@@ -87,6 +87,10 @@ class Process:
         """Monotonic seconds (a door; the clock's own method, for it is asked all the time)."""
         self.random = node.random
         """Uniform in [0, 1) (a door)."""
+        self.wake = node.wake
+        """Tick soon (a door)."""
+        self._network = node.shared.network
+        self._seen: object = None
         self._settings = settings
         self.fatal_reason: str | None = None
         self.disk_failed = False
@@ -162,8 +166,12 @@ class Process:
         )
 
     def _save_identity(self, cluster_id: int, rejoining: bool) -> None:  # noqa: FBT001 - its caller's
-        mine = self.directory.identity
-        self.directory.save_identity(replace(mine, cluster_id=cluster_id, rejoining=rejoining))
+        mine = replace(self.directory.identity, cluster_id=cluster_id, rejoining=rejoining)
+        try:
+            self.directory.save_identity(mine)
+        except StorageError:
+            self.disk_failed = True  # to stop is right then
+            raise
 
     def _after(self, seconds: float, action: Callable[[], None]) -> None:
         self._node.after(self, seconds, action)
@@ -183,13 +191,20 @@ class Process:
     def begin(self) -> None:
         """The first turn."""
         self.engine.tick()
-        self.writer.kick()
 
     def tick(self) -> None:
         """One turn of the loop, as the real driver takes it."""
         self.ledger.turn()
         self.engine.tick()
-        self.writer.kick()
+
+    def poll(self) -> None:
+        """The driver's own turn, every few milliseconds."""
+        self.ledger.expire()
+        self.tick()
+
+    def expire(self) -> None:
+        """What of a poll remains where a turn has just been taken."""
+        self.ledger.expire()
 
     def crash(self) -> None:
         """The process is gone; what was in flight to the disk is done in part."""
@@ -208,7 +223,7 @@ class Process:
         """Hand one message to the network."""
         if self.fatal_reason is not None:
             return False
-        return self._node.shared.network.send(self._node.name, peer, message, bulk=bulk)
+        return self._network.send(self._node.name, peer, message, bulk=bulk)
 
     def dial_now(self, peer: str) -> None:
         """Dial without the pause."""
@@ -220,14 +235,10 @@ class Process:
         name, network = self._node.name, self._node.shared.network
         self._after(0.0, lambda: network.close(name, peer))
 
-    def wake(self) -> None:
-        """Tick soon."""
-        self._node.wake()
-
     def wake_in(self, seconds: float) -> None:
         """Tick soon: work takes no time here, so its pauses take none either."""
         del seconds
-        self._node.wake()
+        self.wake()
 
     def event(self, text: str) -> None:
         """A line for people."""
@@ -269,12 +280,15 @@ class Process:
         """How far it knows the log committed."""
         return self._inside.core.commit
 
-    def progress(self) -> tuple[int, int, list[int], int]:
-        """All that the invariants look for: differs wherever a check may find something new."""
-        inside, history = self._inside, self.ledger.history
-        core = inside.core
+    def has_moved(self) -> bool:
+        """True where a check may find something new: all that the invariants look for."""
+        core, history = self._inside.core, self.ledger.history
         term_led = core.term if core.state == LEADER else 0
-        return term_led, core.commit, history, len(history)
+        seen = term_led, core.commit, history, len(history)
+        if seen == self._seen:
+            return False
+        self._seen = seen
+        return True
 
     def watch_cuts(self, on_cut: Callable[[int], None]) -> None:
         """Call `on_cut(index)` before the log is cut from there on."""

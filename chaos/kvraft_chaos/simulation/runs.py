@@ -1,8 +1,9 @@
 """Runs of one seed or many, in one process or several, with a mutant's mistake or without."""
 
-from collections.abc import Generator
+import gc
+from collections.abc import Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 
 from kvraft.consensus.switches import Switches
@@ -20,8 +21,21 @@ def run_seed(
     """Run one seed; `plan` replaces the faults that the seed draws."""
     mistake = MUTANTS[mutant] if mutant else None
     switches = mistake.switches if mistake else Switches()
-    with mistake.apply() if mistake else nullcontext():
+    with mistake.apply() if mistake else nullcontext(), _collected_once():
         return Campaign(seed, size, switches, plan).run()
+
+
+@contextmanager
+def _collected_once() -> Iterator[None]:
+    """Leave the collector out of a run: it finds little in it, and all of it once it is over."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+        gc.collect(0)  # what is young: this run; not the modules, each time anew
 
 
 def run_seeds(

@@ -25,9 +25,9 @@ class Scheduler:
 
     def run_until(self, end: float) -> None:
         """Run everything due up to `end`, then let the rest of the time pass."""
-        heap = self._heap
+        heap, pop = self._heap, heapq.heappop
         while heap and heap[0][0] <= end:
-            due, _, action = heapq.heappop(heap)
+            due, _, action = pop(heap)
             self.now = max(self.now, due)
             self.events += 1
             action()

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kvraft.consensus.port import Applied, BarrierDone, Consensus, Failure, Loading, ProposeDone
-from kvraft.core.codec import decode_entry
-from kvraft.core.commands import CompareAndSet, Expect, Put
+from kvraft.core.commands import CompareAndSet, Entry, Expect, Put
 from kvraft.core.errors import Outcome
 from kvraft.core.machine import StateMachine
 from kvraft.core.results import CasResult, Refused
@@ -82,16 +81,19 @@ class Store(Replica):
 
     def turn(self) -> None:
         """What the real driver does with the replica in each turn."""
-        self.admission.free_disk_bytes = self._free_bytes()
-        self.expire()
         self.tick()
+
+    def expire(self) -> None:
+        """... and in each poll."""
+        self.admission.free_disk_bytes = self._free_bytes()
+        super().expire()
 
     def apply(self, index: int, payload: bytes) -> AppliedBatch:
         """Apply one entry, and hold it against what others made of it."""
         chronicle = self._chronicle
         chapter = chronicle.at.get(index)
         if chapter is None:
-            before = chronicle.before(self.machine, decode_entry(payload))
+            before = chronicle.before(self.machine, chronicle.entry(payload))
             batch = super().apply(index, payload)
             self._history += chronicle.write(index, payload, batch, before)
         else:
@@ -102,6 +104,9 @@ class Store(Replica):
         if index % HASH_EVERY == 0:
             self.compare_state()
         return batch
+
+    def _decode(self, payload: bytes) -> Entry:
+        return self._chronicle.entry(payload)
 
     def compare_state(self) -> None:
         """Hold the whole state against that of others at this index."""

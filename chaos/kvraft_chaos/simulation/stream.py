@@ -52,21 +52,21 @@ class Streams:
     def hand_over(self, connection: Connection, data: bytes) -> None:
         """Let `data` reach the target's loop."""
         station = self.stations[connection.link.target]
-        station.post(partial(self._on_bytes, connection, data))
+        station.post(partial(self._on_bytes, connection, station, data))
 
     def _pump(self, connection: Connection) -> None:
         """Send what the socket takes; on a link of limited bandwidth one portion at a time."""
-        limited = connection.link.bytes_per_second != UNLIMITED
-        now = self._scheduler.now
+        link, scheduler = connection.link, self._scheduler
+        now = scheduler.now
         while connection.sender and not connection.pumping:
-            due = connection.next_departure(now, self.delay(connection.link))
+            due = connection.next_departure(now, self.delay(link))
             if due is None:
                 return
-            self._scheduler.after(due - now, partial(self._arrive, connection))
-            if limited:
+            scheduler.after(due - now, partial(self._arrive, connection))
+            if link.bytes_per_second != UNLIMITED:
                 connection.pumping = True
                 left = connection.busy_until - now
-                self._scheduler.after(left, partial(self._on_departed, connection))
+                scheduler.after(left, partial(self._on_departed, connection))
 
     def _on_departed(self, connection: Connection) -> None:
         connection.pumping = False
@@ -88,23 +88,22 @@ class Streams:
             self._pump(connection)
             self._tell_room(connection)
 
-    def _on_bytes(self, connection: Connection, data: bytes) -> None:
+    def _on_bytes(self, connection: Connection, station: Station, data: bytes) -> None:
         if not connection.target_open:
             return
-        link = connection.link
-        station = self.stations[link.target]
         try:
             self._on_messages(connection, station.engine(), data)
         except ProtocolError as error:
             self.malformed += 1
-            station.note(f"closes {link.source}: {error}")
+            station.note(f"closes {connection.link.source}: {error}")
             self._on_malformed(connection)
 
     def _on_messages(self, connection: Connection, engine: Consensus, data: bytes) -> None:
         source, target = connection.link.source, connection.link.target
-        before = connection.receiver.pieces
-        messages = connection.receiver.feed(data)
-        if connection.receiver.pieces - before > len(messages):
+        receiver = connection.receiver
+        before = receiver.pieces
+        messages = receiver.feed(data)
+        if receiver.pieces - before > len(messages):
             engine.on_piece(source)
         for message in messages:
             if not connection.target_open:

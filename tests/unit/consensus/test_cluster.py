@@ -269,3 +269,14 @@ def test_a_stalled_disk_hands_leadership_over():
     world.run(1.0)
     assert stuck == [Failure.LEADERSHIP_LOST]
     world.write(b"next")
+
+
+def test_a_turn_hands_what_it_appended_to_the_disk():
+    """Nobody else does: the driver only turns."""
+    world = World()
+    world.lead("a")
+    world.run(1.0)
+    assert not world.a.syncing
+    world.a.propose(b"x")
+    world.run(0.0005)  # less than an fsync takes
+    assert world.a.syncing

@@ -244,3 +244,14 @@ def test_another_cluster_is_refused():
     protocol = world.a.engine.check_hello(replace(hello, protocol_min=9, protocol_max=9))
     assert protocol is not None
     assert "protocol" in protocol.reason
+
+
+def test_a_leader_whose_slot_is_given_away_asks_nobody():
+    """It leads until its silence is noticed, and has no link to itself."""
+    world = cluster()
+    a = world.a
+    cluster_id, disks = a.members
+    a.call(lambda: a.engine.set_members(cluster_id, {**disks, "a": disks["a"] + 1}))
+    world.run(3.0)
+    assert a.fatals == []
+    assert a.status.role is Role.REJOINING
