@@ -1,6 +1,18 @@
 """Short ways to make and move machines in the unit tests of the core."""
 
-from kvraft.core.commands import Bootstrap, Entry, Member
+from kvraft.core.commands import (
+    Bootstrap,
+    Entry,
+    KeyIdentity,
+    LeaseGrant,
+    Member,
+    Put,
+    Request,
+    Resolve,
+    SessionIdentity,
+    SessionOpen,
+    SetInvariant,
+)
 from kvraft.core.limits import ApplyLimits
 from kvraft.core.machine import StateMachine
 from kvraft.core.snapshot import StateLoader, state_hash
@@ -39,3 +51,20 @@ def loaded(whole, piece=1 << 16):
     for start in range(0, len(whole), piece):
         loader.feed(whole[start : start + piece])
     return loader.finish()
+
+
+def asked(mutation, identity):
+    """Return a request with an identity."""
+    return Request(mutation, identity=identity)
+
+
+def full():
+    """Make a machine that has something in every section of its state."""
+    machine = bootstrapped()
+    apply(machine, SessionOpen(), SessionOpen(), SetInvariant(b"i", True, minimum=0), at=50)
+    apply(machine, asked(Put(b"c", b"2"), SessionIdentity(2, 1, 1)))
+    apply(machine, asked(Put(b"c", b"2"), KeyIdentity(b"id")), Resolve(KeyIdentity(b"burned")))
+    apply(machine, LeaseGrant(5_000, lease_id=5), LeaseGrant(6_000), at=100)
+    apply(machine, Put(b"a", b"1", lease_id=5), Put(b"b", b"", ttl_ms=3_000), Put(b"c", b"3"))
+    apply(machine, Put(b"c", b"4"), at=200)
+    return machine

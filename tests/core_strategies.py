@@ -1,7 +1,10 @@
-"""Commands, results and entries for the property tests of the core, over few keys and leases."""
+"""Anything that the encodings of the core can hold, for property tests; not all makes sense."""
+
+from dataclasses import fields
 
 from hypothesis import strategies as st
 
+from kvraft.core.actions import Action, ActionKind
 from kvraft.core.commands import (
     Bootstrap,
     CompareAndSet,
@@ -9,50 +12,104 @@ from kvraft.core.commands import (
     DeleteRange,
     Entry,
     Expect,
+    Get,
+    GetRange,
     HashMarker,
+    KeyIdentity,
     LeaseGrant,
     LeaseKeepAlive,
     LeaseRevoke,
     Member,
     MemberDisk,
     Put,
+    Request,
+    Resolve,
+    SessionClose,
+    SessionIdentity,
+    SessionOpen,
+    SetInvariant,
+    Txn,
+    Update,
 )
+from kvraft.core.conditions import All, AnyOf, Clause, Not, Operator, Target
 from kvraft.core.errors import Reason
 from kvraft.core.limits import ApplyLimits
 from kvraft.core.results import (
     CasResult,
     DeleteResult,
+    GetResult,
+    InvariantResult,
     KeyValue,
     LeaseResult,
     MarkerResult,
     MemberResult,
+    Page,
     PutResult,
     Refused,
+    Replayed,
+    Resolved,
     RevokeResult,
+    SessionResult,
+    TxnResult,
+    Unmet,
+    UpdateResult,
 )
 
 int64 = st.integers(-(1 << 63), (1 << 63) - 1)
 maybe_int64 = st.none() | int64
 data = st.binary(max_size=40)
 names = st.text(max_size=20)
+floats = st.floats(allow_nan=False, allow_infinity=False)
 
-small_limits = ApplyLimits(
-    touched_entries=5,
-    expiries_per_entry=2,
-    leases=4,
-    ttl_leases=3,
-    keys_per_lease=3,
-    ttl_min_ms=1_000,
-    ttl_max_ms=5_000,
-)
-"""So small that a short run meets every bound."""
 
-any_limits = st.builds(ApplyLimits, *[int64] * 7)
+def tuples(strategy, max_size=3):
+    return st.lists(strategy, max_size=max_size).map(tuple)
+
+
+any_limits = st.builds(ApplyLimits, *[int64] * len(fields(ApplyLimits)))
 any_members = st.builds(Member, names, int64, st.integers(0, 65_535))
-any_command = st.one_of(
-    st.builds(Put, data, data, maybe_int64, maybe_int64, st.booleans(), st.booleans()),
-    st.builds(Delete, data, st.booleans()),
-    st.builds(DeleteRange, data, st.none() | data),
+
+any_literal = st.none() | st.booleans() | int64 | floats | names | data
+any_clause = st.builds(
+    Clause, data, st.sampled_from(Target), st.sampled_from(Operator), tuples(any_literal), names
+)
+any_condition = st.recursive(
+    any_clause,
+    lambda part: (
+        st.builds(All, tuples(part)) | st.builds(AnyOf, tuples(part)) | st.builds(Not, part)
+    ),
+    max_leaves=8,
+)
+any_action = st.builds(
+    Action, st.sampled_from(ActionKind), st.none() | data | int64 | floats, names
+)
+any_identity = st.builds(SessionIdentity, int64, int64, int64) | st.builds(KeyIdentity, data)
+
+any_put = st.builds(Put, data, data, maybe_int64, maybe_int64, st.booleans(), st.booleans())
+any_delete = st.builds(Delete, data, st.booleans())
+any_delete_range = st.builds(DeleteRange, data, st.none() | data)
+any_update = st.builds(Update, data, tuples(any_action), maybe_int64, maybe_int64)
+any_operation = st.one_of(
+    any_put,
+    any_delete,
+    any_delete_range,
+    any_update,
+    st.builds(Get, data),
+    st.builds(GetRange, data, st.none() | data, int64, st.booleans()),
+)
+
+
+def transactions(operation):
+    return st.builds(Txn, st.none() | any_condition, tuples(operation), tuples(operation))
+
+
+any_txn = transactions(any_operation | transactions(any_operation))
+any_mutation = st.one_of(
+    any_put,
+    any_delete,
+    any_delete_range,
+    any_update,
+    any_txn,
     st.builds(
         CompareAndSet,
         data,
@@ -63,132 +120,59 @@ any_command = st.one_of(
         st.booleans(),
     ),
     st.builds(LeaseGrant, int64, maybe_int64),
-    st.builds(LeaseKeepAlive, int64),
     st.builds(LeaseRevoke, int64),
-    st.builds(Bootstrap, int64, st.lists(any_members, max_size=4).map(tuple), any_limits),
+    st.builds(SetInvariant, data, st.booleans(), maybe_int64, maybe_int64, st.booleans()),
+)
+any_command = st.one_of(
+    any_mutation,
+    st.builds(Request, any_mutation, st.none() | any_condition, st.none() | any_identity),
+    st.builds(LeaseKeepAlive, int64),
+    st.just(SessionOpen()),
+    st.builds(SessionClose, int64),
+    st.builds(Resolve, any_identity),
+    st.builds(Bootstrap, int64, tuples(any_members, 4), any_limits),
     st.builds(MemberDisk, any_members),
     st.builds(HashMarker, int64),
 )
-any_entry = st.builds(Entry, maybe_int64, st.lists(any_command, max_size=5).map(tuple))
-any_key_value = st.builds(KeyValue, data, data, *[int64] * 4)
-any_result = st.one_of(
-    st.builds(PutResult, any_key_value, st.none() | any_key_value),
-    st.builds(DeleteResult, int64, st.none() | any_key_value),
-    st.builds(CasResult, st.booleans(), st.none() | any_key_value),
+any_entry = st.builds(Entry, maybe_int64, tuples(any_command, 5))
+
+any_key_value = st.builds(KeyValue, data, data, *[int64] * 4, st.booleans())
+maybe_key_value = st.none() | any_key_value
+any_index = st.integers(0, (1 << 32) - 1)
+any_unmet = st.builds(Unmet, any_index, tuples(any_index), tuples(any_key_value))
+any_put_result = st.builds(PutResult, any_key_value, maybe_key_value)
+any_delete_result = st.builds(DeleteResult, int64, maybe_key_value)
+any_update_result = st.builds(UpdateResult, maybe_key_value, maybe_key_value)
+any_operation_result = st.one_of(
+    any_put_result,
+    any_delete_result,
+    any_update_result,
+    st.builds(GetResult, maybe_key_value),
+    st.builds(Page, tuples(any_key_value), st.booleans()),
+)
+
+
+def transaction_results(part):
+    return st.builds(TxnResult, st.none() | any_unmet, tuples(part))
+
+
+any_kept_result = st.one_of(
+    any_put_result,
+    any_delete_result,
+    any_update_result,
+    transaction_results(any_operation_result | transaction_results(any_operation_result)),
+    any_unmet,
+    st.builds(CasResult, st.booleans(), maybe_key_value),
+    st.builds(InvariantResult, data, st.booleans()),
+    st.builds(SessionResult, int64),
     st.builds(LeaseResult, int64, int64, int64),
     st.builds(RevokeResult, int64, int64),
     st.builds(MemberResult, int64, names, int64),
     st.builds(MarkerResult, int64, int64),
     st.builds(Refused, st.sampled_from(Reason), names),
 )
-
-# -- commands that meet: seven keys, a few lease ids, revisions that occur
-
-KEYS = [b"a", b"b", b"ba", b"bb", b"c", b"ca", b"d"]
-VALUES = [b"", b"x", b"yy", b"zzz"]
-LEASE_IDS = [1, 2, 3, 4]
-TTLS_MS = [1_000, 1_000, 1_500, 3_000, 5_000, 5_000, 999, 5_001]
-
-
-def pick(options):
-    return st.sampled_from(options)
-
-
-attachments = st.one_of(
-    st.just({}),
-    st.builds(lambda lease_id: {"lease_id": lease_id}, pick(LEASE_IDS)),
-    st.builds(lambda lease_id: {"lease_id": lease_id}, pick(LEASE_IDS)),
-    st.builds(lambda ttl_ms: {"ttl_ms": ttl_ms}, pick(TTLS_MS)),
-    st.just({"keep_lease": True}),
-    st.builds(lambda lease_id: {"lease_id": lease_id, "keep_lease": True}, pick(LEASE_IDS)),
+any_result = st.one_of(
+    any_kept_result,
+    st.builds(Replayed, any_kept_result, int64, st.booleans()),
+    st.builds(Resolved, st.none() | any_kept_result, int64, st.booleans()),
 )
-revisions = st.integers(1, 30)
-expectations = st.one_of(
-    st.just(Expect(absent=True)),
-    st.builds(Expect, value=pick(VALUES)),
-    st.builds(Expect, version=st.integers(1, 3)),
-    st.builds(Expect, mod_revision=revisions, create_revision=st.none() | revisions),
-    st.builds(Expect, absent=st.booleans(), create_revision=revisions),
-    st.just(Expect()),
-)
-puts = st.builds(
-    lambda key, value, previous, given: Put(key, value, return_previous=previous, **given),
-    pick(KEYS),
-    pick(VALUES),
-    st.booleans(),
-    attachments,
-)
-swaps = st.builds(
-    lambda key, value, expect, given: CompareAndSet(key, value, expect, **given),
-    pick(KEYS),
-    pick(VALUES),
-    expectations,
-    attachments,
-)
-grants = st.builds(LeaseGrant, pick(TTLS_MS), st.none() | pick(LEASE_IDS))
-meeting_command = st.one_of(
-    puts,
-    puts,
-    puts,
-    swaps,
-    grants,
-    grants,
-    st.builds(Delete, pick(KEYS), st.booleans()),
-    st.builds(DeleteRange, pick([b"", *KEYS]), st.none() | pick(KEYS)),
-    st.builds(LeaseKeepAlive, pick(LEASE_IDS)),
-    st.builds(LeaseRevoke, pick(LEASE_IDS)),
-    st.builds(MemberDisk, st.builds(Member, pick(["n1", "n2", "n9"]), st.integers(1, 5))),
-    st.builds(HashMarker, st.integers(0, 9)),
-    st.just(Bootstrap(77, (Member("n9", 1),), ApplyLimits())),
-)
-
-
-def random_attachment(random):
-    return random.choice(
-        [
-            {},
-            {"keep_lease": True},
-            {"ttl_ms": random.choice(TTLS_MS)},
-            {"lease_id": random.choice(LEASE_IDS)},
-            {"lease_id": random.choice(LEASE_IDS)},
-            {"lease_id": random.choice(LEASE_IDS)},
-            {"lease_id": random.choice(LEASE_IDS), "ttl_ms": 1_000},
-        ]
-    )
-
-
-def random_expectation(random):
-    return random.choice(
-        [
-            Expect(absent=True),
-            Expect(),
-            Expect(value=random.choice(VALUES)),
-            Expect(version=random.randint(1, 3)),
-            Expect(version=1, value=random.choice(VALUES)),
-            Expect(absent=True, version=1),
-            Expect(mod_revision=random.randint(1, 99)),
-            Expect(create_revision=random.randint(1, 99)),
-        ]
-    )
-
-
-def random_command(random):
-    """The same commands for long seeded runs; hypothesis is for short ones that shrink."""
-    key, value = random.choice(KEYS), random.choice(VALUES)
-    lease_id, given = random.choice(LEASE_IDS), random_attachment(random)
-    return random.choices(
-        [
-            Put(key, value, return_previous=random.random() < 0.5, **given),
-            CompareAndSet(key, value, random_expectation(random), **given),
-            LeaseGrant(random.choice(TTLS_MS), random.choice([None, lease_id, lease_id])),
-            Delete(key, return_previous=random.random() < 0.5),
-            DeleteRange(key, random.choice([*KEYS, None])),
-            DeleteRange(b"", None),
-            LeaseKeepAlive(lease_id),
-            LeaseRevoke(lease_id),
-            MemberDisk(Member(random.choice(["n1", "n2", "n9"]), random.randint(1, 5))),
-            HashMarker(random.randint(0, 9)),
-            Bootstrap(77, (Member("n9", 1),), ApplyLimits()),
-        ],
-        weights=[40, 20, 16, 5, 2, 2, 6, 3, 1, 1, 1],
-    )[0]

@@ -37,7 +37,12 @@ class Reader:
 
     def number(self, layout: Struct) -> int:
         """Read one number of a layout that holds one."""
-        value: int = self.unpack(layout)[0]
+        start = self._offset
+        end = start + layout.size
+        if end > self._end:
+            raise self._short(layout.size)
+        self._offset = end
+        value: int = layout.unpack_from(self._data, start)[0]
         return value
 
     def take(self, size: int) -> bytes:
@@ -82,6 +87,10 @@ class Reader:
         start = self._offset
         self._offset = self._end
         return self._data[start : self._end]
+
+    def ahead(self) -> memoryview:
+        """Show everything that is left, without reading or copying it."""
+        return memoryview(self._data)[self._offset : self._end]
 
     def finish(self) -> None:
         """Demand that nothing is left."""

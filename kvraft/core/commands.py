@@ -5,13 +5,15 @@ previous batch was being written. `codec` turns it into bytes; each command carr
 there, so that an old node refuses what it does not know instead of guessing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from kvraft.core.actions import Action
+from kvraft.core.conditions import Condition
 from kvraft.core.limits import ApplyLimits
 
 EMPTY_SLOT = 0
 """The disk id of a member whose disk nobody has seen yet."""
-COMMAND_VERSION = 1
+COMMAND_VERSION = 2
 """The newest command version this code can apply; members record theirs (`Member`)."""
 
 
@@ -67,6 +69,48 @@ class CompareAndSet:
 
 
 @dataclass(frozen=True, slots=True)
+class Update:
+    """Apply actions to one key, in order, in one step; the lease attachment is kept unless set."""
+
+    key: bytes
+    actions: tuple[Action, ...]
+    lease_id: int | None = None
+    ttl_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """Read one key inside a transaction; it sees the writes before it."""
+
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GetRange:
+    """Read start <= key < end inside a transaction, at most `limit` entries."""
+
+    start: bytes
+    end: bytes | None
+    limit: int
+    keys_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Txn:
+    """Evaluate `condition` (None: true), then do `then` or `orelse`, in order, at one revision.
+
+    All of it or, where one operation is refused, nothing. A Txn inside holds none itself.
+    """
+
+    condition: Condition | None
+    then: tuple["Operation", ...]
+    orelse: tuple["Operation", ...] = ()
+
+
+Operation = Put | Delete | DeleteRange | Update | Get | GetRange | Txn
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseGrant:
     """Grant a lease; `lease_id` None lets the store choose."""
 
@@ -86,6 +130,58 @@ class LeaseRevoke:
     """End a lease now; its keys go in the same revision."""
 
     lease_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetInvariant:
+    """Demand something of every later value of a key, or (`is_prefix`) of all keys under one.
+
+    All three unset removes the invariant. `minimum` and `maximum` are of int64 values.
+    """
+
+    key: bytes
+    is_prefix: bool
+    minimum: int | None = None
+    maximum: int | None = None
+    immutable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOpen:
+    """Open a session; its id is never given again."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClose:
+    """End a session: what is not acknowledged in it can be asked about no more."""
+
+    session_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionIdentity:
+    """The `sequence`-th mutation of a session; all below `first_unacked` were answered."""
+
+    session_id: int
+    sequence: int
+    first_unacked: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyIdentity:
+    """An identity of the caller's own, kept `key_retention_ms` after the mutation."""
+
+    key: bytes
+
+
+Identity = SessionIdentity | KeyIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """Ask for good what became of an identity: its stored reply, or it is burned."""
+
+    identity: Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +216,38 @@ class HashMarker:
     nonce: int
 
 
-Command = (
+Mutation = (
     Put
     | Delete
     | DeleteRange
     | CompareAndSet
+    | Update
+    | Txn
     | LeaseGrant
-    | LeaseKeepAlive
     | LeaseRevoke
+    | SetInvariant
+)
+"""What can carry a condition (keys only) and an identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A mutation with what decides whether it is done: `condition`, and who asked before."""
+
+    mutation: Mutation
+    condition: Condition | None = None
+    identity: Identity | None = None
+    digest: bytes | None = field(default=None, compare=False, repr=False)
+    """The request's hash, where decoding has computed it (`command_codec.request_hash`)."""
+
+
+Command = (
+    Mutation
+    | Request
+    | LeaseKeepAlive
+    | SessionOpen
+    | SessionClose
+    | Resolve
     | Bootstrap
     | MemberDisk
     | HashMarker

@@ -26,6 +26,13 @@ class Reason(StrEnum):
     MEMBER_UNKNOWN = "MEMBER_UNKNOWN"
     NO_SPACE = "NO_SPACE"
     OVERLOAD = "OVERLOAD"
+    INVARIANT = "INVARIANT"
+    WRONG_TYPE = "WRONG_TYPE"
+    TOO_MANY_INVARIANTS = "TOO_MANY_INVARIANTS"
+    # Refused for the identity of the request.
+    KEY_REUSED = "KEY_REUSED"
+    SESSION_EXPIRED = "SESSION_EXPIRED"
+    ABANDONED = "ABANDONED"
     # Refused, or lost, by the cluster's condition.
     NO_QUORUM = "NO_QUORUM"
     NOT_LEADER = "NOT_LEADER"

@@ -1,61 +1,42 @@
 """The state as it was at one index, and its canonical encoding, produced lazily in small blocks.
 
-Imports: core only. Layout: MAGIC, then every section of `Section` in order, each with {id u8,
-version u8, head size u32}, its head, and for leases and keys the items behind it, in order of their
-keys. Equal states give equal bytes on every node, however they came to them.
+Imports: core only; see `layout`. Equal states give equal bytes on every node, however they came to
+them.
 """
 
-from collections.abc import Iterator, Mapping
-from enum import IntEnum
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from itertools import chain
-from struct import Struct
-from typing import NamedTuple
 
-from kvraft.core.binary import I64, U8, U32
+from kvraft.core.binary import I64, U8, U32, sized
 from kvraft.core.command_codec import encode_limits, encode_member
-from kvraft.core.commands import Member
+from kvraft.core.commands import Member, SetInvariant
+from kvraft.core.history import History
+from kvraft.core.history_chunks import Chunk
+from kvraft.core.identities import Identities
+from kvraft.core.invariant_codec import encode_invariant
 from kvraft.core.keyspace import Keyspace
+from kvraft.core.layout import (
+    ABSENT,
+    BEFORE,
+    COUNTERS,
+    EVENT,
+    KEY,
+    KEY_OUTCOME,
+    LEASE,
+    MAGIC,
+    SESSION,
+    SESSION_OUTCOME,
+    Counters,
+    Section,
+    section,
+)
 from kvraft.core.leases import LeaseRecord
 from kvraft.core.limits import SNAPSHOT_BLOCK_BYTES, ApplyLimits
+from kvraft.core.outcomes import split_sequence
 from kvraft.core.table import Table
 
-MAGIC = b"kvraft state\n"
 HASH_BYTES = 32
-
-
-class Section(IntEnum):
-    """Everything the state consists of; a section never changes its layout without a version."""
-
-    COUNTERS = 1
-    """Applied index, revision, cluster time, and the counters of lease ids and tokens."""
-    CLUSTER = 2
-    """Cluster id."""
-    MEMBERS = 3
-    LIMITS = 4
-    LEASES = 5
-    KEYS = 6
-    END = 7
-    """Nothing: it tells a whole state from one that was cut off between two keys."""
-
-
-SECTION_VERSION = 1
-SECTION_HEADER = Struct("<BBI")
-COUNTERS = Struct("<5q")
-LEASE = Struct("<qqqB")  # lease_id, ttl_ms, deadline_ms, implicit
-KEY = Struct("<HIqqqq")  # key size, value size, create_, mod_revision, version, lease_id
-
-
-class Counters(NamedTuple):
-    """What only grows."""
-
-    applied_index: int
-    revision: int
-    cluster_time_ms: int
-    next_lease_id: int
-    next_token: int
-    """The next fencing token. Nothing hands out tokens yet; the counter is in every snapshot, so
-    that the first lock does not change the format."""
 
 
 class FrozenState:
@@ -64,12 +45,19 @@ class FrozenState:
     __slots__ = (
         "_cluster_id",
         "_counters",
+        "_events",
+        "_history",
+        "_identities",
+        "_invariants",
+        "_keyed",
         "_keys",
         "_keyspace",
         "_leases",
         "_limits",
         "_members",
         "_records",
+        "_sequences",
+        "_sessions",
         "state_bytes",
     )
 
@@ -82,6 +70,9 @@ class FrozenState:
         limits: ApplyLimits,
         leases: Table[int, LeaseRecord],
         keyspace: Keyspace,
+        identities: Identities,
+        invariants: tuple[SetInvariant, ...],
+        history: History,
     ) -> None:
         """Freeze the tables; `members` must not be changed in place."""
         self._counters = counters
@@ -92,6 +83,13 @@ class FrozenState:
         self._keyspace = keyspace
         self._records = leases.freeze()
         self._keys = keyspace.freeze()
+        self._identities = identities
+        self._sessions = identities.sessions.table.freeze()
+        self._sequences = identities.outcomes.sequences.freeze()
+        self._keyed = identities.outcomes.keyed.freeze()
+        self._invariants = invariants
+        self._history = history
+        self._events = history.freeze()
         self.state_bytes = keyspace.size_bytes
 
     @property
@@ -110,7 +108,16 @@ class FrozenState:
         The machine may apply entries between two blocks. A block may be empty (only keys written
         since the freeze were looked at): there is nothing to write, and more may follow.
         """
-        for piece in chain(self._heads(), self._lease_pieces(), self._key_pieces()):
+        for piece in chain(
+            self._heads(),
+            self._lease_pieces(),
+            self._key_pieces(),
+            self._session_pieces(),
+            self._outcome_pieces(),
+            self._invariant_pieces(),
+            self._history_pieces(),
+            (section(Section.END, b""),),
+        ):
             for start in range(0, len(piece) or 1, SNAPSHOT_BLOCK_BYTES):
                 yield piece[start : start + SNAPSHOT_BLOCK_BYTES]
 
@@ -118,21 +125,25 @@ class FrozenState:
         """Let go of this state; it cannot be read any more."""
         self._leases.release(self._records)
         self._keyspace.release(self._keys)
+        self._identities.sessions.table.release(self._sessions)
+        self._identities.outcomes.sequences.release(self._sequences)
+        self._identities.outcomes.keyed.release(self._keyed)
+        self._history.release(self._events)
 
     def _heads(self) -> Iterator[bytes]:
         members = [encode_member(self._members[name]) for name in sorted(self._members)]
         yield b"".join(
             (
                 MAGIC,
-                _section(Section.COUNTERS, COUNTERS.pack(*self._counters)),
-                _section(Section.CLUSTER, I64.pack(self._cluster_id)),
-                _section(Section.MEMBERS, U8.pack(len(members)) + b"".join(members)),
-                _section(Section.LIMITS, encode_limits(self._limits)),
+                section(Section.COUNTERS, COUNTERS.pack(*self._counters)),
+                section(Section.CLUSTER, I64.pack(self._cluster_id)),
+                section(Section.MEMBERS, U8.pack(len(members)) + b"".join(members)),
+                section(Section.LIMITS, encode_limits(self._limits)),
             )
         )
 
     def _lease_pieces(self) -> Iterator[bytes]:
-        yield _section(Section.LEASES, U32.pack(len(self._records)))
+        yield section(Section.LEASES, U32.pack(len(self._records)))
         for chunk in self._records.chunks():
             yield b"".join(
                 [
@@ -142,7 +153,7 @@ class FrozenState:
             )
 
     def _key_pieces(self) -> Iterator[bytes]:
-        yield _section(Section.KEYS, I64.pack(len(self._keys)))
+        yield section(Section.KEYS, I64.pack(len(self._keys)))
         pack = KEY.pack
         for chunk in self._keys.chunks():
             parts: list[bytes] = []
@@ -155,7 +166,34 @@ class FrozenState:
                     parts.clear()
                     size = 0
             yield b"".join(parts)
-        yield _section(Section.END, b"")
+
+    def _session_pieces(self) -> Iterator[bytes]:
+        yield section(Section.SESSIONS, U32.pack(len(self._sessions)))
+        for chunk in self._sessions.chunks():
+            yield b"".join([SESSION.pack(session_id, *record) for session_id, record in chunk])
+
+    def _outcome_pieces(self) -> Iterator[bytes]:
+        yield section(Section.SESSION_OUTCOMES, I64.pack(len(self._sequences)))
+        for sequences in self._sequences.chunks():
+            yield from _joined(
+                SESSION_OUTCOME.pack(*split_sequence(number), revision, len(packed)) + packed
+                for number, (revision, packed) in sequences
+            )
+        yield section(Section.KEY_OUTCOMES, I64.pack(len(self._keyed)))
+        for keyed in self._keyed.chunks():
+            yield from _joined(
+                KEY_OUTCOME.pack(completed_ms, revision, len(key), len(packed)) + key + packed
+                for _, (key, completed_ms, revision, packed) in keyed
+            )
+
+    def _invariant_pieces(self) -> Iterator[bytes]:
+        yield section(Section.INVARIANTS, U32.pack(len(self._invariants)))
+        yield from _joined(sized(U32, encode_invariant(each)) for each in self._invariants)
+
+    def _history_pieces(self) -> Iterator[bytes]:
+        yield section(Section.HISTORY, I64.pack(len(self._events)))
+        for chunk, offsets in self._events.pieces():
+            yield from _joined(_event(chunk, offset) for offset in offsets)
 
 
 def state_hash(state: FrozenState) -> Iterator[str | None]:
@@ -167,5 +205,27 @@ def state_hash(state: FrozenState) -> Iterator[str | None]:
     yield digest.hexdigest()
 
 
-def _section(section: Section, head: bytes) -> bytes:
-    return SECTION_HEADER.pack(section, SECTION_VERSION, len(head)) + head
+def _event(chunk: Chunk, offset: int) -> bytes:
+    key, before = chunk.keys[offset], chunk.befores[offset]
+    size = ABSENT if before is None else len(before[0])
+    head = EVENT.pack(
+        chunk.revisions[offset], chunk.times[offset], chunk.causes[offset], len(key), size
+    )
+    if before is None:
+        return head + key
+    value, *numbers = before
+    return b"".join((head, BEFORE.pack(*numbers), key, value))
+
+
+def _joined(items: Iterable[bytes]) -> Iterator[bytes]:
+    """Join items to pieces of about the size of a block; the last may be empty."""
+    parts: list[bytes] = []
+    size = 0
+    for item in items:
+        parts.append(item)
+        size += len(item)
+        if size >= SNAPSHOT_BLOCK_BYTES:
+            yield b"".join(parts)
+            parts.clear()
+            size = 0
+    yield b"".join(parts)

@@ -70,11 +70,15 @@ class Leases:
 
     def choose_id(self) -> int:
         """Return an id that no live lease has, and that was never returned before."""
-        while self.table.get(self.next_id) is not None:
-            self.next_id += 1
-        chosen = self.next_id
-        self.next_id += 1
+        chosen = self.free_id(self.next_id)
+        self.next_id = chosen + 1
         return chosen
+
+    def free_id(self, first: int) -> int:
+        """Return the first id from there on that no live lease has."""
+        while self.table.get(first) is not None:
+            first += 1
+        return first
 
     def add(self, lease_id: int, ttl_ms: int, deadline_ms: int, key: bytes | None = None) -> None:
         """Begin a lease under an id that is free; with `key`, an implicit one."""
@@ -95,17 +99,17 @@ class Leases:
 
     def end(self, lease_id: int) -> list[bytes]:
         """End a live lease; returns the keys that were attached, in order."""
-        keys = self.keys_of(lease_id)
         ttl_ms, deadline_ms, key = self.table.remove(lease_id)
         self._due.remove(deadline_ms << _ID_BITS | lease_id)
-        self._attached.pop(lease_id, None)
-        if self._ttls[ttl_ms] == 1:
+        count = self._ttls[ttl_ms]
+        if count == 1:
             del self._ttls[ttl_ms]
         else:
-            self._ttls[ttl_ms] -= 1
-        if key is None:
-            self.granted_count -= 1
-        return keys
+            self._ttls[ttl_ms] = count - 1
+        if key is not None:
+            return [key]
+        self.granted_count -= 1
+        return sorted(self._attached.pop(lease_id, ()))
 
     def attach(self, lease_id: int, key: bytes) -> None:
         """Put a key under a granted lease."""
@@ -145,7 +149,7 @@ class Leases:
         self, lease_id: int | None, ttl_ms: int, limits: ApplyLimits
     ) -> Refused | None:
         """Say why a lease cannot be granted, or None."""
-        refused = _refuse_ttl(ttl_ms, limits)
+        refused = refuse_ttl(ttl_ms, limits)
         if refused is not None:
             return refused
         if lease_id is not None and self.get(lease_id) is not None:
@@ -155,42 +159,14 @@ class Leases:
         message = f"{self.granted_count} leases are alive, the limit leases is {limits.leases}"
         return Refused(Reason.TOO_MANY_LEASES, message)
 
-    def refuse_attachment(
-        self, lease_id: int | None, ttl_ms: int | None, attached: int, limits: ApplyLimits
-    ) -> Refused | None:
-        """Say why a key of lease `attached` (0: none) cannot get the lease asked for, or None."""
-        if ttl_ms is not None:
-            return _refuse_ttl(ttl_ms, limits) or self._refuse_implicit(attached, limits)
-        assert lease_id is not None
-        lease = self.get(lease_id)
-        if lease is None:
-            return lease_not_found(lease_id)
-        if lease_id == attached:
-            return None
-        if lease[2] is not None:
-            message = f"lease {lease_id} was made by ttl_ms and carries its own key only"
-            return Refused(Reason.LEASE_FULL, message)
-        count, limit = self.key_count(lease_id), limits.keys_per_lease
-        if count < limit:
-            return None
-        message = f"lease {lease_id} has {count} keys, the limit keys_per_lease is {limit}"
-        return Refused(Reason.LEASE_FULL, message)
-
-    def _refuse_implicit(self, replaced: int, limits: ApplyLimits) -> Refused | None:
-        lease = self.get(replaced)
-        count = self.implicit_count - (lease is not None and lease[2] is not None)
-        if count < limits.ttl_leases:
-            return None
-        message = f"{count} keys have a ttl_ms, the limit ttl_leases is {limits.ttl_leases}"
-        return Refused(Reason.TOO_MANY_LEASES, message)
-
 
 def lease_not_found(lease_id: int) -> Refused:
     """Return the answer to whoever names a lease that is not there (any more)."""
     return Refused(Reason.LEASE_NOT_FOUND, f"lease {lease_id} does not exist")
 
 
-def _refuse_ttl(ttl_ms: int, limits: ApplyLimits) -> Refused | None:
+def refuse_ttl(ttl_ms: int, limits: ApplyLimits) -> Refused | None:
+    """Say why a TTL cannot be granted, or None."""
     low, high = limits.ttl_min_ms, limits.ttl_max_ms
     if low <= ttl_ms <= high:
         return None

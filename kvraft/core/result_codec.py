@@ -1,6 +1,7 @@
-"""Results as bytes, for answers that travel between nodes: {type u8, version u8} and the fields.
+"""Results as bytes, for answers that travel between nodes or are kept: {type u8, version u8, body}.
 
-Imports: core only.
+Imports: core only. Canonical, and bounded in depth: a kept answer holds no other kept answer, and a
+transaction inside another holds none.
 """
 
 from collections.abc import Callable
@@ -10,33 +11,50 @@ from typing import assert_never
 
 from kvraft.core.binary import I64, U8, U16, U32, Reader, sized
 from kvraft.core.errors import CodecError, Reason
+from kvraft.core.key_value_codec import encode_optional, read_optional
+from kvraft.core.operation_codec import (
+    TXN,
+    encode_operation,
+    encode_unmet,
+    read_delete,
+    read_put,
+    read_txn,
+    read_unmet,
+    read_update,
+)
 from kvraft.core.results import (
     CasResult,
     DeleteResult,
-    KeyValue,
+    InvariantResult,
     LeaseResult,
     MarkerResult,
     MemberResult,
     PutResult,
     Refused,
+    Replayed,
+    Resolved,
     Result,
     RevokeResult,
+    SessionResult,
+    TxnResult,
+    Unmet,
+    UpdateResult,
 )
 
-_RESULT_VERSION = 1
+_RESULT_VERSION = 2
 _FRAME = Struct("<BB")
-_REVISIONS = Struct("<4q")  # create_revision, mod_revision, version, lease_id
 _PAIR = Struct("<2q")
 _TRIPLE = Struct("<3q")
+_KEPT = Struct("<qB")  # revision, omitted
 
 
 def encode_result(result: Result) -> bytes:
     """Encode one result; CodecError if a number or a length does not fit."""
     try:
         kind, body = _encode(result)
+        return _FRAME.pack(kind, _RESULT_VERSION) + body
     except (struct_error, UnicodeEncodeError) as error:
         raise CodecError(f"{type(result).__name__} does not fit its encoding: {error}") from error
-    return _FRAME.pack(kind, _RESULT_VERSION) + body
 
 
 def decode_result(data: bytes) -> Result:
@@ -51,14 +69,12 @@ def decode_result(data: bytes) -> Result:
     return result
 
 
-def _encode(result: Result) -> tuple[int, bytes]:  # noqa: PLR0911 - one line for each result
+def _encode(result: Result) -> tuple[int, bytes]:  # noqa: C901, PLR0911, PLR0912 - one line a result
     match result:
-        case PutResult():
-            return 1, _encode_entry(result.entry) + _encode_optional(result.previous)
-        case DeleteResult():
-            return 2, I64.pack(result.deleted) + _encode_optional(result.previous)
+        case PutResult() | DeleteResult() | UpdateResult() | TxnResult():
+            return encode_operation(result, nested=False)
         case CasResult():
-            return 3, U8.pack(result.succeeded) + _encode_optional(result.entry)
+            return 3, U8.pack(result.succeeded) + encode_optional(result.entry)
         case LeaseResult():
             return 4, _TRIPLE.pack(result.lease_id, result.ttl_ms, result.remaining_ms)
         case RevokeResult():
@@ -70,42 +86,32 @@ def _encode(result: Result) -> tuple[int, bytes]:  # noqa: PLR0911 - one line fo
             return 7, _PAIR.pack(result.index, result.nonce)
         case Refused():
             return 8, sized(U8, result.reason.encode()) + sized(U32, result.message.encode())
+        case Unmet():
+            return 11, encode_unmet(result)
+        case InvariantResult():
+            return 12, U8.pack(result.is_prefix) + sized(U16, result.key)
+        case SessionResult():
+            return 13, I64.pack(result.session_id)
+        case Resolved():
+            return 14, _KEPT.pack(result.revision, result.omitted) + _encode_kept(result.result)
+        case Replayed():
+            return 15, _KEPT.pack(result.revision, result.omitted) + _encode_kept(result.result)
         case _:
             assert_never(result)
 
 
-def _encode_entry(entry: KeyValue) -> bytes:
-    key, value, *revisions = entry
-    return sized(U16, key) + sized(U32, value) + _REVISIONS.pack(*revisions)
-
-
-def _encode_optional(entry: KeyValue | None) -> bytes:
-    return b"\0" if entry is None else b"\1" + _encode_entry(entry)
-
-
-def _read_entry(reader: Reader) -> KeyValue:
-    key = reader.sized(U16)
-    value = reader.sized(U32)
-    return KeyValue(key, value, *reader.unpack(_REVISIONS))
-
-
-def _read_optional(reader: Reader) -> KeyValue | None:
-    return _read_entry(reader) if reader.choice() else None
-
-
-def _read_put(reader: Reader) -> PutResult:
-    entry = _read_entry(reader)
-    return PutResult(entry, _read_optional(reader))
-
-
-def _read_delete(reader: Reader) -> DeleteResult:
-    deleted = reader.number(I64)
-    return DeleteResult(deleted, _read_optional(reader))
+def _encode_kept(result: Result | None) -> bytes:
+    if result is None:
+        return U8.pack(0)
+    if isinstance(result, Resolved | Replayed):
+        raise CodecError("a kept answer is of no kept answer")
+    kind, body = _encode(result)
+    return U8.pack(kind) + body
 
 
 def _read_cas(reader: Reader) -> CasResult:
     succeeded = reader.choice()
-    return CasResult(succeeded, _read_optional(reader))
+    return CasResult(succeeded, read_optional(reader))
 
 
 def _read_lease(reader: Reader) -> LeaseResult:
@@ -134,13 +140,57 @@ def _read_refused(reader: Reader) -> Refused:
         raise CodecError(f"result: unknown reason {word!r}") from error
 
 
-_DECODERS: dict[int, Callable[[Reader], Result]] = {
-    1: _read_put,
-    2: _read_delete,
+def _read_invariant(reader: Reader) -> InvariantResult:
+    is_prefix = reader.choice()
+    return InvariantResult(reader.sized(U16), is_prefix)
+
+
+def _read_session(reader: Reader) -> SessionResult:
+    return SessionResult(reader.number(I64))
+
+
+def _read_resolved(reader: Reader) -> Resolved:
+    revision = reader.number(I64)
+    omitted = reader.choice()
+    return Resolved(_read_kept(reader), revision, omitted)
+
+
+def _read_replayed(reader: Reader) -> Replayed:
+    revision = reader.number(I64)
+    omitted = reader.choice()
+    kept = _read_kept(reader)
+    if kept is None:
+        raise CodecError("result: nothing was replayed")
+    return Replayed(kept, revision, omitted)
+
+
+def _read_kept(reader: Reader) -> Result | None:
+    kind = reader.number(U8)
+    if kind == 0:
+        return None
+    decode = _KEEPABLE.get(kind)
+    if decode is None:
+        raise CodecError(f"result type {kind} cannot be kept")
+    return decode(reader)
+
+
+_KEEPABLE: dict[int, Callable[[Reader], Result]] = {
+    1: read_put,
+    2: read_delete,
     3: _read_cas,
     4: _read_lease,
     5: _read_revoke,
     6: _read_member,
     7: _read_marker,
     8: _read_refused,
+    9: read_update,
+    TXN: read_txn,
+    11: read_unmet,
+    12: _read_invariant,
+    13: _read_session,
+}
+_DECODERS: dict[int, Callable[[Reader], Result]] = {
+    **_KEEPABLE,
+    14: _read_resolved,
+    15: _read_replayed,
 }

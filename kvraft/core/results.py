@@ -16,6 +16,8 @@ class KeyValue(NamedTuple):
     version: int
     lease_id: int
     """0 where no lease is attached."""
+    value_omitted: bool = False
+    """The value was left out, because the reply would have been larger than `reply_bytes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,78 @@ class CasResult:
 
     succeeded: bool
     entry: KeyValue | None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateResult:
+    """An update that was applied: the entry after it and before it (None: absent)."""
+
+    entry: KeyValue | None
+    previous: KeyValue | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """The condition was false: an answer, nothing was applied."""
+
+    clause: int
+    """Index, in reading order, of the first clause that made it false."""
+    mismatched: tuple[int, ...]
+    """Clauses that could not be compared, for the type of what they met."""
+    entries: tuple[KeyValue, ...]
+    """What stands now at the keys that the condition names (once each; absent ones are missing)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetResult:
+    """What a transaction read; None: absent."""
+
+    entry: KeyValue | None
+
+
+@dataclass(frozen=True, slots=True)
+class TxnResult:
+    """A transaction that was applied: `unmet` None where `then` was done, one result for each."""
+
+    unmet: Unmet | None
+    results: tuple["OperationResult", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InvariantResult:
+    """The invariant stands (or is gone, where nothing is demanded any more)."""
+
+    key: bytes
+    is_prefix: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionResult:
+    """A session that was opened or closed."""
+
+    session_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """For good: what an identity's mutation was answered (None: never applied, and never will be).
+
+    `omitted`: part of it was too large to keep, see `outline`; read at `revision`.
+    """
+
+    result: "Result | None"
+    revision: int = 0
+    omitted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The stored reply to an identity that was answered before, and the revision after it."""
+
+    result: "Result"
+    revision: int
+    omitted: bool = False
+    """Part of it was too large to keep, see `outline`; read at `revision`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +165,13 @@ Result = (
     PutResult
     | DeleteResult
     | CasResult
+    | UpdateResult
+    | TxnResult
+    | Unmet
+    | InvariantResult
+    | SessionResult
+    | Resolved
+    | Replayed
     | LeaseResult
     | RevokeResult
     | MemberResult
@@ -105,6 +186,10 @@ class Page:
 
     entries: tuple[KeyValue, ...]
     more: bool
+
+
+OperationResult = PutResult | DeleteResult | UpdateResult | GetResult | Page | TxnResult
+"""Of one operation inside a transaction."""
 
 
 @dataclass(frozen=True, slots=True)

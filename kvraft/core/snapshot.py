@@ -6,26 +6,40 @@ the machine's invariants (order, every attachment both ways, no revision from th
 
 from collections.abc import Generator
 from dataclasses import astuple
+from struct import Struct
 
 from kvraft.core.binary import I64, U8, U32, Reader
 from kvraft.core.command_codec import read_limits, read_member
-from kvraft.core.commands import Member
+from kvraft.core.commands import Member, SetInvariant
 from kvraft.core.errors import CodecError
-from kvraft.core.frozen import (
+from kvraft.core.frozen import FrozenState, state_hash
+from kvraft.core.history import History
+from kvraft.core.identities import Identities
+from kvraft.core.invariant_codec import read_set_invariant
+from kvraft.core.keyspace import Keyspace, Record
+from kvraft.core.layout import (
+    ABSENT,
+    BEFORE,
     COUNTERS,
+    EVENT,
     KEY,
+    KEY_OUTCOME,
     LEASE,
     MAGIC,
     SECTION_HEADER,
-    SECTION_VERSION,
+    SESSION,
+    SESSION_OUTCOME,
+    VERSIONS,
     Counters,
-    FrozenState,
     Section,
-    state_hash,
 )
-from kvraft.core.keyspace import Keyspace
-from kvraft.core.leases import Leases
 from kvraft.core.limits import ENCODED_VALUE_BYTES, REVISION_LEAP, ApplyLimits
+from kvraft.core.loaded_parts import (
+    LoadedHistory,
+    LoadedIdentities,
+    LoadedInvariants,
+    LoadedLeases,
+)
 from kvraft.core.machine import StateMachine
 
 __all__ = ["FrozenState", "Section", "StateLoader", "restored", "revision_of", "state_hash"]
@@ -88,7 +102,10 @@ class StateLoader:
         members = _members((yield from self._section(Section.MEMBERS)))
         limits = _limits((yield from self._section(Section.LIMITS)))
         leases = yield from self._leases(counters)
-        keyspace = yield from self._keys(counters, leases)
+        keyspace, recent = yield from self._keys(counters, leases)
+        identities = yield from self._identities(counters)
+        invariants = yield from self._invariants()
+        history = yield from self._history(LoadedHistory(counters, keyspace, recent))
         (yield from self._section(Section.END)).finish()
         self._loaded = StateMachine(
             counters,
@@ -97,39 +114,45 @@ class StateLoader:
             limits=limits,
             leases=leases.leases,
             keyspace=keyspace,
+            identities=identities,
+            invariants=invariants,
+            history=history,
         )
 
     def _section(self, expected: Section) -> Generator[int, None, Reader]:
         header = yield from self._take(SECTION_HEADER.size)
         kind, version, size = SECTION_HEADER.unpack(header)
-        if kind != expected or version != SECTION_VERSION:
+        if kind != expected or version != VERSIONS[expected]:
             raise CodecError(
                 f"state: section {kind} version {version} where section {expected.value}"
-                f" ({expected.name}) version {SECTION_VERSION} must stand"
+                f" ({expected.name}) version {VERSIONS[expected]} must stand"
             )
         if size > _HEAD_BYTES:
             raise CodecError(f"state: the head of {expected.name} has {size} bytes")
         head = yield from self._take(size)
         return Reader(head, expected.name)
 
-    def _leases(self, counters: Counters) -> Generator[int, None, "_Leases"]:
-        head = yield from self._section(Section.LEASES)
-        count = head.number(U32)
+    def _count(self, expected: Section, layout: Struct) -> Generator[int, None, range]:
+        head = yield from self._section(expected)
+        count = head.number(layout)
         head.finish()
-        leases = _Leases(counters)
-        for _ in range(count):
+        if count < 0:
+            raise CodecError(f"state: {count} items in {expected.name}")
+        return range(count)
+
+    def _leases(self, counters: Counters) -> Generator[int, None, LoadedLeases]:
+        leases = LoadedLeases(counters)
+        for _ in (yield from self._count(Section.LEASES, U32)):
             leases.load(*LEASE.unpack((yield from self._take(LEASE.size))))
         return leases
 
-    def _keys(self, counters: Counters, leases: "_Leases") -> Generator[int, None, Keyspace]:
-        head = yield from self._section(Section.KEYS)
-        count = head.number(I64)
-        head.finish()
-        if count < 0:
-            raise CodecError(f"state: {count} keys")
+    def _keys(
+        self, counters: Counters, leases: LoadedLeases
+    ) -> Generator[int, None, tuple[Keyspace, int]]:
         keyspace = Keyspace()
+        recent = 0
         last: bytes | None = None
-        for _ in range(count):
+        for _ in (yield from self._count(Section.KEYS, I64)):
             sizes = yield from self._take(KEY.size)
             key_size, value_size, created, modified, version, lease_id = KEY.unpack(sizes)
             if value_size > ENCODED_VALUE_BYTES:
@@ -145,43 +168,59 @@ class StateLoader:
             if created == modified:
                 modified = created  # one object for both: most keys are written once
             keyspace.put(key, (both[key_size:], created, modified, version, lease_id))
+            recent += modified > counters.compacted_revision
             last = key
         leases.finish()
-        return keyspace
+        return keyspace, recent
 
+    def _identities(self, counters: Counters) -> Generator[int, None, Identities]:
+        loaded = LoadedIdentities(counters)
+        for _ in (yield from self._count(Section.SESSIONS, U32)):
+            loaded.load_session(*SESSION.unpack((yield from self._take(SESSION.size))))
+        for _ in (yield from self._count(Section.SESSION_OUTCOMES, I64)):
+            head = yield from self._take(SESSION_OUTCOME.size)
+            session_id, sequence, revision, size = SESSION_OUTCOME.unpack(head)
+            packed = yield from self._bounded(size)
+            loaded.load_sequence(session_id, sequence, revision, packed)
+        for _ in (yield from self._count(Section.KEY_OUTCOMES, I64)):
+            head = yield from self._take(KEY_OUTCOME.size)
+            completed_ms, revision, key_size, size = KEY_OUTCOME.unpack(head)
+            key = yield from self._take(key_size)
+            loaded.load_key(completed_ms, revision, key, (yield from self._bounded(size)))
+        return loaded.identities
 
-class _Leases:
-    """The leases of a state whose keys are still to come: an implicit lease waits for its own."""
+    def _invariants(self) -> Generator[int, None, list[SetInvariant]]:
+        loaded = LoadedInvariants()
+        for _ in (yield from self._count(Section.INVARIANTS, U32)):
+            size = U32.unpack((yield from self._take(U32.size)))[0]
+            reader = Reader((yield from self._bounded(size)), "invariant")
+            loaded.load(read_set_invariant(reader))
+        return loaded.invariants
 
-    def __init__(self, counters: Counters) -> None:
-        self.leases = Leases(counters.next_lease_id)
-        self._waiting: dict[int, tuple[int, int]] = {}
-        self._last = 0
+    def _history(self, loaded: LoadedHistory) -> Generator[int, None, History]:
+        for _ in (yield from self._count(Section.HISTORY, I64)):
+            head = yield from self._take(EVENT.size)
+            revision, time_ms, cause, key_size, size = EVENT.unpack(head)
+            before: Record | None = None
+            if size == ABSENT:
+                key = yield from self._take(key_size)
+            else:
+                raw = yield from self._take(BEFORE.size)
+                created, modified, version, lease_id = BEFORE.unpack(raw)
+                possible = 0 < created <= modified < revision and version > 0 and lease_id >= 0
+                if size < 0 or not possible:
+                    raise CodecError(f"state: an event at {revision} replaced an impossible record")
+                both = yield from self._bounded(key_size + size)
+                key = both[:key_size]
+                before = (both[key_size:], created, modified, version, lease_id)
+            loaded.load(revision, time_ms, cause, key, before)
+        loaded.finish()
+        return loaded.history
 
-    def load(self, lease_id: int, ttl_ms: int, deadline_ms: int, implicit: int) -> None:
-        if lease_id <= self._last or ttl_ms <= 0 or deadline_ms < 0 or implicit > 1:
-            raise CodecError(f"state: lease {lease_id} behind {self._last}, or impossible")
-        self._last = lease_id
-        if implicit:
-            self._waiting[lease_id] = (ttl_ms, deadline_ms)
-        else:
-            self.leases.add(lease_id, ttl_ms, deadline_ms)
-
-    def attach(self, lease_id: int, key: bytes) -> None:
-        implicit = self._waiting.pop(lease_id, None)
-        if implicit is not None:
-            self.leases.add(lease_id, *implicit, key)
-            return
-        lease = self.leases.get(lease_id)
-        if lease is None or lease[2] is not None:
-            raise CodecError(
-                f"state: key {key!r} is attached to lease {lease_id}, which is not there"
-            )
-        self.leases.attach(lease_id, key)
-
-    def finish(self) -> None:
-        if self._waiting:
-            raise CodecError(f"state: lease {min(self._waiting)} misses its key")
+    def _bounded(self, size: int) -> Generator[int, None, bytes]:
+        if not 0 <= size <= ENCODED_VALUE_BYTES:
+            raise CodecError(f"state: an item of {size} bytes")
+        return (yield from self._take(size))
 
 
 def revision_of(head: bytes) -> int:
@@ -204,7 +243,8 @@ def restored(machine: StateMachine, *, index: int = 0) -> StateMachine:
 def _counters(head: Reader) -> Counters:
     counters = Counters(*head.unpack(COUNTERS))
     head.finish()
-    if min(counters) < 0 or 0 in (counters.revision, counters.next_lease_id, counters.next_token):
+    positive = counters[1:2] + counters[3:]  # all but the index and the time
+    if min(counters) < 0 or 0 in positive or counters.compacted_revision > counters.revision:
         raise CodecError(f"state: impossible counters {counters}")
     return counters
 

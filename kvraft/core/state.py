@@ -3,15 +3,20 @@
 Imports: core only. Nothing here changes the state; that is `machine`'s business alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Self
 
-from kvraft.core.commands import Member
-from kvraft.core.frozen import Counters, FrozenState
+from kvraft.core.commands import Member, SetInvariant
+from kvraft.core.frozen import FrozenState
+from kvraft.core.history import History, Revision
+from kvraft.core.identities import Identities
+from kvraft.core.invariants import Invariants
 from kvraft.core.keyspace import Keyspace
+from kvraft.core.layout import Counters
 from kvraft.core.leases import Leases
-from kvraft.core.limits import ApplyLimits
+from kvraft.core.limits import PAST_READ_STEPS, ApplyLimits
+from kvraft.core.past_page import PastPage
 from kvraft.core.results import KeyValue, LeaseDescription, Page
 
 EMPTY_REVISION = 1
@@ -22,9 +27,13 @@ class State:
     """The whole replicated state, for reading."""
 
     __slots__ = (
+        "_history",
+        "_identities",
+        "_invariants",
         "_keyspace",
         "_leases",
         "_members",
+        "changes",
         "cluster_id",
         "cluster_time_ms",
         "index",
@@ -43,9 +52,12 @@ class State:
         limits: ApplyLimits | None = None,
         leases: Leases | None = None,
         keyspace: Keyspace | None = None,
+        identities: Identities | None = None,
+        invariants: Sequence[SetInvariant] = (),
+        history: History | None = None,
     ) -> None:
         """Make an empty state, or one of parts that a snapshot held."""
-        counters = counters or Counters(0, EMPTY_REVISION, 0, 1, 1)
+        counters = counters or Counters(0, EMPTY_REVISION, 0, 1, 1, 1, EMPTY_REVISION)
         self.index = counters.applied_index
         self.revision = counters.revision
         self.cluster_time_ms = counters.cluster_time_ms
@@ -54,9 +66,14 @@ class State:
         self.limits = limits or ApplyLimits()
         self.revisions: list[int] = []
         """The store's revision right after each command of the entry applied last."""
+        self.changes: list[Revision] = []
+        """What the entry applied last changed: its revisions that have events."""
         self._members: dict[str, Member] = dict(members or {})
         self._leases = leases or Leases(counters.next_lease_id)
         self._keyspace = Keyspace() if keyspace is None else keyspace
+        self._identities = identities or Identities(counters.next_session_id)
+        self._invariants = Invariants(invariants)
+        self._history = History(counters.compacted_revision) if history is None else history
 
     # -- reading
 
@@ -98,6 +115,59 @@ class State:
             start, end, limit=limit, max_bytes=max_bytes, keys_only=keys_only
         )
 
+    @property
+    def session_count(self) -> int:
+        """How many sessions are open."""
+        return self._identities.session_count
+
+    def invariants(self) -> Sequence[SetInvariant]:
+        """Return all invariants, by (key, is_prefix)."""
+        return self._invariants.rows()
+
+    # -- reading the past
+
+    @property
+    def compacted_revision(self) -> int:
+        """The oldest revision that can still be read at."""
+        return self._history.compacted_revision
+
+    def read_past(self, page: PastPage, steps: int | None = PAST_READ_STEPS) -> bool:
+        """Go on with a page as of a revision from `compacted_revision` to `revision`.
+
+        True once it is complete. Meanwhile the state may change, up to be another machine's.
+        """
+        return page.read(self._history, self._keyspace, steps)
+
+    def get_at(self, key: bytes, revision: int) -> KeyValue | None:
+        """Return a key's entry as of a revision; in one go, however long that takes."""
+        page = PastPage(key, key + b"\0", revision, limit=1, max_bytes=1)
+        self.read_past(page, None)
+        return page.entries[0] if page.entries else None
+
+    def page_at(
+        self,
+        start: bytes,
+        end: bytes | None,
+        revision: int,
+        *,
+        limit: int,
+        max_bytes: int,
+        keys_only: bool = False,
+    ) -> Page:
+        """Read a page as of a revision; in one go, however long that takes."""
+        page = PastPage(start, end, revision, limit=limit, max_bytes=max_bytes, keys_only=keys_only)
+        self.read_past(page, None)
+        return page.page()
+
+    def history_after(self, revision: int, limit: int, events: int | None = None) -> list[Revision]:
+        """Return the first revisions with events above one that is not compacted.
+
+        At most `limit` of them, whole, and no further one where they hold `events` events.
+        """
+        return self._history.after(revision, limit, events)
+
+    # -- leases
+
     def describe_lease(self, lease_id: int) -> LeaseDescription | None:
         """Return a lease with its keys; None if there is none. Costs its keys."""
         if self._leases.get(lease_id) is None:
@@ -135,20 +205,33 @@ class State:
             limits=self.limits,
             leases=self._leases.table,
             keyspace=self._keyspace,
+            identities=self._identities,
+            invariants=self._invariants.rows(),
+            history=self._history,
         )
 
     def successor(self, *, index: int, leap: int) -> Self:
         """Return the first state of a new cluster, with the same content; this one must go.
 
         It has no cluster id and no members, and all that hands out numbers continues `leap` higher.
+        Sessions end, and history begins anew, so that watchers are told of the break. What was done
+        under idempotency keys stays known: their callers cannot tell that anything happened.
         """
         old = self._counters()
         self._leases.next_id += leap
         counters = old._replace(
-            applied_index=index, revision=old.revision + leap, next_token=old.next_token + leap
+            applied_index=index,
+            revision=old.revision + leap,
+            next_token=old.next_token + leap,
+            compacted_revision=old.revision + leap,
         )
         return type(self)(
-            counters, limits=self.limits, leases=self._leases, keyspace=self._keyspace
+            counters,
+            limits=self.limits,
+            leases=self._leases,
+            keyspace=self._keyspace,
+            identities=self._identities.successor(leap),
+            invariants=self._invariants.rows(),
         )
 
     def _counters(self) -> Counters:
@@ -158,4 +241,6 @@ class State:
             self.cluster_time_ms,
             self._leases.next_id,
             self.next_token,
+            self._identities.sessions.next_id,
+            self._history.compacted_revision,
         )

@@ -2,7 +2,14 @@
 anything but CodecError."""
 
 import pytest
-from core_strategies import any_command, any_entry, any_result
+from core_strategies import (
+    any_command,
+    any_condition,
+    any_entry,
+    any_identity,
+    any_mutation,
+    any_result,
+)
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +21,8 @@ from kvraft.core.codec import (
     encode_entry,
     encode_result,
 )
+from kvraft.core.command_codec import request_hash
+from kvraft.core.commands import Request
 from kvraft.core.errors import CodecError
 
 DECODERS = {
@@ -34,7 +43,24 @@ def decodes_canonically_or_refuses(decode, raw):
 @settings(deadline=None)
 @given(any_command)
 def test_a_command_returns(command):
-    assert decode_command(encode_command(command)) == command
+    returned = decode_command(encode_command(command))
+    assert returned == command
+    assert repr(returned) == repr(command)  # 1 == 1.0 == True, but a literal has a type
+
+
+@settings(deadline=None)
+@given(any_mutation, st.none() | any_condition, st.lists(any_identity, min_size=2, max_size=2))
+def test_a_request_has_one_hash_whoever_asks(mutation, condition, identities):
+    requests = [Request(mutation, condition, identity) for identity in identities]
+    digests = {decode_command(encode_command(request)).digest for request in requests}
+    assert digests == {request_hash(mutation, condition)}
+
+
+@settings(deadline=None)
+@given(any_mutation, any_mutation, st.none() | any_condition, st.none() | any_condition)
+def test_two_requests_have_two_hashes(one, two, condition, other):
+    same = repr((one, condition)) == repr((two, other))
+    assert (request_hash(one, condition) == request_hash(two, other)) == same
 
 
 @settings(deadline=None)
@@ -46,13 +72,15 @@ def test_an_entry_returns(entry):
 @settings(deadline=None)
 @given(any_result)
 def test_a_result_returns(result):
-    assert decode_result(encode_result(result)) == result
+    returned = decode_result(encode_result(result))
+    assert returned == result
+    assert repr(returned) == repr(result)
 
 
 @pytest.mark.parametrize("decode", DECODERS)
 @settings(deadline=None)
 @given(raw=st.binary(max_size=200))
-@example(raw=b"\x08\x01\x00\xff\xff\xff\xff")
+@example(raw=b"\x08\x02\x00\xff\xff\xff\xff")
 def test_random_bytes_are_refused_or_canonical(decode, raw):
     decodes_canonically_or_refuses(decode, raw)
 

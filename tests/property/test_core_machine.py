@@ -1,35 +1,39 @@
 """The state machine against the naive oracle, with freezes, snapshots and reloads in between.
 
 Twice: by hypothesis, which shrinks what it finds, and in long seeded runs, which go further.
+A longer one: `python -m core_campaign` (see there).
 """
 
 from collections import Counter
-from random import Random
 
 import pytest
+from core_campaign import PIECES, SMALL_PIECES, Campaign
 from core_pair import Pair
-from core_strategies import meeting_command, random_command, small_limits
+from core_traffic import PASSED_MS, SMALL_LIMITS, Traffic
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from kvraft.core.errors import Reason
 
-PASSED_MS = [0, 1, 1, 2, 2, 10, 50, 100, 400, 1_000, 2_500]
-PIECES = [1, 7, 64, 1 << 20]
-
 
 class Machine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
-        self.pair = Pair(small_limits)
+        self.pair = Pair(SMALL_LIMITS)
+        self.traffic = Traffic(self.pair.oracle)
+        self.chosen = 0
 
     @rule(
         gap=st.integers(1, 3),
         passed_ms=st.none() | st.sampled_from(PASSED_MS),
-        commands=st.lists(meeting_command, min_size=1, max_size=8),
+        count=st.integers(1, 6),
+        random=st.randoms(use_true_random=False),
+        chosen=st.integers(0, 30),
     )
-    def entry(self, gap, passed_ms, commands):
+    def entry(self, gap, passed_ms, count, random, chosen):
+        self.chosen = chosen
+        commands = [self.traffic.command(random) for _ in range(count)]
         self.pair.apply(commands, gap=gap, passed_ms=passed_ms)
 
     @precondition(lambda self: len(self.pair.frozen) < 3)
@@ -53,54 +57,40 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def equal(self):
-        self.pair.check()
+        self.pair.check(self.chosen)
 
 
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch):
-    """Cut chunks and blocks so small that a handful of keys crosses many of them."""
-    monkeypatch.setattr("kvraft.core.table.TABLE_CHUNK_RECORDS", 2)
-    monkeypatch.setattr("kvraft.core.frozen.SNAPSHOT_BLOCK_BYTES", 48)
-    monkeypatch.setattr("kvraft.core.machine.DISCARDED_PER_APPLY", 1)
+    for name, size in SMALL_PIECES.items():
+        monkeypatch.setattr(name, size)
 
 
 Machine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 TestMachineAgainstOracle = Machine.TestCase
 
 
-def move(pair, random):
-    """Make one random move; returns what was answered, if it was an entry."""
-    kind = random.randrange(20)
-    if kind == 0 and len(pair.frozen) < 3:
-        pair.freeze()
-    elif kind in (1, 2) and pair.frozen:
-        pair.read_on(random.randrange(3), random.randint(1, 9))
-    elif kind == 3 and pair.frozen:
-        pair.release(random.randrange(3))
-    elif kind == 4:
-        pair.reload(random.choice(PIECES))
-    else:
-        commands = [random_command(random) for _ in range(random.randint(0, 6))]
-        return pair.apply(commands, passed_ms=random.choice([None, *PASSED_MS]))
-    return []
-
-
 def test_long_runs_stay_equal_and_meet_every_answer():
     answers = Counter()
     for seed in range(20):
-        random, pair = Random(seed), Pair(small_limits)
-        for _ in range(400):
-            told = move(pair, random)
-            answers.update(one if isinstance(one, str) else type(one).__name__ for one in told)
-            pair.check()
+        answers += Campaign(seed).run(1_000)
+    assert answers.total() >= 20_000
     assert answers.keys() & set(Reason) == {
+        Reason.ABANDONED,
         Reason.INVALID,
+        Reason.INVARIANT,
+        Reason.KEY_REUSED,
         Reason.LEASE_EXISTS,
         Reason.LEASE_FULL,
         Reason.LEASE_NOT_FOUND,
         Reason.MEMBER_UNKNOWN,
+        Reason.OVERLOAD,
+        Reason.SESSION_EXPIRED,
+        Reason.TOO_LARGE,
         Reason.TOO_MANY_ENTRIES,
+        Reason.TOO_MANY_INVARIANTS,
         Reason.TOO_MANY_LEASES,
         Reason.TTL_OUT_OF_RANGE,
+        Reason.WRONG_TYPE,
     }
     assert min(answers.values()) >= 10, answers

@@ -1,7 +1,11 @@
 """What the encodings refuse, and with which words; that they return is a property test's matter."""
 
+from math import inf, nan
+from struct import pack
+
 import pytest
 
+from kvraft.core.actions import Action, ActionKind
 from kvraft.core.codec import (
     assemble_entry,
     decode_command,
@@ -17,37 +21,69 @@ from kvraft.core.commands import (
     Delete,
     Entry,
     Expect,
+    Get,
     HashMarker,
+    KeyIdentity,
     LeaseGrant,
     Member,
     MemberDisk,
     Put,
+    Request,
+    Resolve,
+    SetInvariant,
+    Txn,
+    Update,
 )
+from kvraft.core.conditions import Clause, Not, Operator, Target
 from kvraft.core.errors import CodecError, Reason, UnknownCommandError
-from kvraft.core.results import KeyValue, MarkerResult, MemberResult, PutResult, Refused
+from kvraft.core.results import (
+    GetResult,
+    KeyValue,
+    MarkerResult,
+    MemberResult,
+    PutResult,
+    Refused,
+    Replayed,
+    TxnResult,
+)
 
 ENTRY = KeyValue(b"k", b"v", 2, 3, 2, 0)
+CLAUSE = Clause(b"k", Target.NUMBER, Operator.GT, (500,))
+ADD = (Action(ActionKind.ADD, 1),)
+TXN = Txn(None, ())
 
 
 def changed(raw, offset, byte):
     return raw[:offset] + bytes([byte]) + raw[offset + 1 :]
 
 
-def test_the_layout_of_a_put_stays():
-    """Bytes on disk outlive the code: this literal may only ever be joined by another version's."""
-    raw = encode_command(Put(b"key", b"value", lease_id=5, return_previous=True))
-    assert raw.hex() == (
-        "010100"  # type, version, flags
-        "1b000000"  # body length
-        "0905000000000000000000000000000000"  # options, lease id, ttl
-        "03006b6579"  # key
-        "76616c7565"  # value
-    )
+def asked(condition):
+    return encode_command(Request(Delete(b"k"), condition))
+
+
+def frame(kind, body):
+    return bytes([kind, COMMAND_VERSION, 0]) + len(body).to_bytes(4, "little") + body
+
+
+def levels(count):
+    condition = CLAUSE
+    for _ in range(count):
+        condition = Not(condition)
+    return condition
+
+
+DEEP = frame(17, b"\0" + b"\4" * 1_000_000)
+EMPTY = bytes(5)  # the body of a transaction of nothing
+INNER = b"\0\1\0\x0c\5\0\0\0" + EMPTY + b"\0\0"
+NESTED = frame(12, b"\0\1\0\x0c\x0f\0\0\0" + INNER + b"\0\0")
+NOT_A_NUMBER = asked(Clause(b"k", Target.JSON, Operator.EQ, (1.0,))).replace(
+    pack("<d", 1.0), pack("<d", nan)
+)
 
 
 def test_the_layout_of_an_entry_stays():
     raw = encode_entry(Entry(7, (Delete(b"k"),)))
-    assert raw.hex() == "0101" + "0700000000000000" + "01000000" + "030100" + "02000000" + "006b"
+    assert raw.hex() == "0101" + "0700000000000000" + "01000000" + "030200" + "02000000" + "006b"
 
 
 def test_an_entry_is_assembled_of_encoded_commands():
@@ -59,9 +95,9 @@ def test_an_entry_is_assembled_of_encoded_commands():
 @pytest.mark.parametrize(
     ("offset", "byte", "needed"),
     [
-        (0, 42, "type 42 version 1 flags 0x00 needs command version 2"),
+        (0, 42, "type 42 version 2 flags 0x00 needs command version 3"),
         (1, 9, "version 9 flags 0x00 needs command version 9"),
-        (2, 4, "flags 0x04 needs command version 2"),
+        (2, 4, "flags 0x04 needs command version 3"),
     ],
 )
 def test_an_unknown_command_names_the_version_it_needs(offset, byte, needed):
@@ -86,7 +122,7 @@ def test_an_unknown_entry_names_the_version_it_needs(offset, byte, needed):
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
-        (changed(encode_command(Delete(b"k")), 1, 0), "type 3 has version 0"),
+        (changed(encode_command(Delete(b"k")), 1, 1), "type 3 has version 1"),
         (changed(encode_command(Delete(b"k")), 7, 2), "delete: 2 where 0 or 1 must stand"),
         (encode_command(Delete(b"k")) + b"!", "1 bytes behind the end"),
         (encode_command(Delete(b"k"))[:-1], "cut off, 2 bytes expected, 1 left"),
@@ -111,6 +147,26 @@ def test_an_unknown_entry_names_the_version_it_needs(offset, byte, needed):
             changed(encode_command(MemberDisk(Member("é", 1))), 8, 0xFF),
             r"member_disk: b'\\xff\\xa9' is not UTF-8",
         ),
+        (changed(asked(CLAUSE), 9, 99), "request: 99 is not a valid Target"),
+        (changed(asked(CLAUSE), 10, 99), "request: 99 is not a valid Operator"),
+        (changed(asked(CLAUSE), 20, 7), "request: unknown literal 7"),
+        (changed(asked(CLAUSE), 8, 5), "request: unknown condition 5"),
+        (changed(asked(CLAUSE), 7, 3), "request: unknown identity 3"),
+        (changed(encode_command(Request(Delete(b"k"))), 9, 17), "request: type 17 is no mutation"),
+        (changed(encode_command(Resolve(KeyIdentity(b""))), 7, 0), "resolve: no identity"),
+        (changed(encode_command(SetInvariant(b"k", False)), 7, 16), "unknown options 0x10"),
+        (
+            changed(encode_command(Update(b"k", ADD)), 29, 99),
+            "update: 99 is not a valid ActionKind",
+        ),
+        (
+            changed(encode_command(Update(b"k", ADD)), 32, 2),
+            "update: an action has no operand like",
+        ),
+        (changed(encode_command(Txn(None, (Get(b"k"),))), 10, 2), "txn: type 2 cannot stand"),
+        (NOT_A_NUMBER, "nan is no number that JSON has"),
+        (DEEP, "request: a condition of more than 64 levels"),
+        (NESTED, "txn: type 12 cannot stand in a transaction here"),
     ],
 )
 def test_a_malformed_command_is_refused(raw, words):
@@ -139,6 +195,8 @@ def test_a_malformed_entry_is_refused(raw, words):
         (LeaseGrant(1 << 63), "LeaseGrant"),
         (MemberDisk(Member("\ud800", 1)), "MemberDisk"),
         (MemberDisk(Member("n", 1, command_version=-1)), "MemberDisk"),
+        (Resolve(KeyIdentity(b"k" * 256)), "Resolve"),
+        (Txn(Clause(b"k", Target.JSON, Operator.EQ, ("\ud800",)), ()), "Txn"),
     ],
 )
 def test_a_command_that_does_not_fit_is_refused(command, name):
@@ -147,15 +205,52 @@ def test_a_command_that_does_not_fit_is_refused(command, name):
 
 
 @pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (Txn(levels(65), ()), "a condition of more than 64 levels does not fit"),
+        (Request(Delete(b"k"), levels(10_000)), "a condition of more than 64 levels does not fit"),
+        (Txn(None, (Txn(None, (TXN,)),)), "a transaction is nested more than once"),
+        (Txn(Clause(b"k", Target.JSON, Operator.EQ, (inf,)), ()), "inf is no number"),
+        (Update(b"k", (Action(ActionKind.ADD, True),)), "an action has no operand like True"),
+    ],
+)
+def test_a_command_that_could_not_be_decoded_is_not_encoded(command, words):
+    with pytest.raises(CodecError, match=words):
+        encode_command(command)
+
+
+def test_a_condition_of_as_many_levels_as_can_be_read_returns():
+    command = Request(Delete(b"k"), levels(64))
+    assert decode_command(encode_command(command)) == command
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (Replayed(Replayed(MarkerResult(1, 2), 1), 1), "a kept answer is of no kept answer"),
+        (TxnResult(None, (TxnResult(None, (TxnResult(None, ()),)),)), "nested more than once"),
+    ],
+)
+def test_a_result_that_could_not_be_decoded_is_not_encoded(result, words):
+    with pytest.raises(CodecError, match=words):
+        encode_result(result)
+
+
+@pytest.mark.parametrize(
     ("raw", "words"),
     [
         (b"", "result: cut off"),
-        (changed(encode_result(MarkerResult(1, 2)), 0, 99), "result type 99 version 1 is unknown"),
-        (changed(encode_result(MarkerResult(1, 2)), 1, 2), "result type 7 version 2 is unknown"),
+        (changed(encode_result(MarkerResult(1, 2)), 0, 99), "result type 99 version 2 is unknown"),
+        (changed(encode_result(MarkerResult(1, 2)), 1, 3), "result type 7 version 3 is unknown"),
         (encode_result(MarkerResult(1, 2)) + b"!", "1 bytes behind the end"),
         (encode_result(PutResult(ENTRY))[:-1] + b"\2", "2 where 0 or 1 must stand"),
         (changed(encode_result(Refused(Reason.INVALID, "")), 3, 88), "unknown reason 'XNVALID'"),
         (changed(encode_result(MemberResult(1, "n", 2)), 19, 0xFF), "is not UTF-8"),
+        (changed(encode_result(PutResult(ENTRY)), 42, 2), "2 where 0 or 1 must stand"),
+        (changed(encode_result(Replayed(MarkerResult(1, 2), 3)), 11, 14), "type 14 cannot be kept"),
+        (b"\x0f\2" + bytes(10), "nothing was replayed"),
+        (changed(encode_result(TxnResult(None, (GetResult(None),))), 5, 3), "type 3 cannot stand"),
+        (b"\x0a\2" + b"\0\1\0\x0a" * 100_000, "type 10 cannot stand in a transaction here"),
     ],
 )
 def test_a_malformed_result_is_refused(raw, words):

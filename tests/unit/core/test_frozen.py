@@ -1,13 +1,26 @@
 """Frozen states: constant while the machine goes on, cut into blocks, freed in slices."""
 
 import gc
+from dataclasses import replace
 from hashlib import blake2b
 
 import pytest
-from core_states import apply, bootstrapped, encoding, loaded
+from core_states import apply, asked, bootstrapped, encoding, full, loaded
 
-from kvraft.core.commands import Delete, DeleteRange, LeaseGrant, LeaseKeepAlive, LeaseRevoke, Put
-from kvraft.core.frozen import KEY
+from kvraft.core.commands import (
+    Delete,
+    DeleteRange,
+    KeyIdentity,
+    LeaseGrant,
+    LeaseKeepAlive,
+    LeaseRevoke,
+    Put,
+    SessionClose,
+    SessionIdentity,
+    SessionOpen,
+    SetInvariant,
+)
+from kvraft.core.layout import EVENT, KEY
 from kvraft.core.limits import SNAPSHOT_BLOCK_BYTES, TABLE_CHUNK_RECORDS
 from kvraft.core.snapshot import state_hash
 from kvraft.core.table import Table
@@ -51,6 +64,50 @@ def test_a_frozen_state_is_constant_whatever_comes_between_two_blocks(read_befor
     assert encoding(machine) != whole
 
 
+@pytest.mark.usefixtures("_one_record_a_chunk")
+@pytest.mark.parametrize("read_before", range(0, 27, 2))
+def test_identities_and_history_are_constant_too(read_before, monkeypatch):
+    monkeypatch.setattr("kvraft.core.history.HISTORY_CHUNK_BYTES", 1)
+    machine = full()
+    machine.limits = replace(machine.limits, history_bytes=1, history_removals=3)
+    whole = encoding(machine)
+    frozen = machine.freeze()
+    blocks = frozen.blocks()
+    read = b"".join(next(blocks) for _ in range(read_before))
+    kept = len(machine._history)
+    apply(machine, asked(Put(b"c", b"5"), SessionIdentity(2, 2, 2)), SessionOpen())
+    apply(machine, asked(Delete(b"c"), SessionIdentity(1, 1, 1)), SessionClose(2), Delete(b"a"))
+    apply(machine, asked(Put(b"a", b""), KeyIdentity(b"new")), SetInvariant(b"i", True))
+    apply(machine, at=machine.cluster_time_ms + machine.limits.key_retention_ms)
+    apply(machine, Put(b"d", b""), at=machine.cluster_time_ms + machine.limits.session_idle_ms)
+    assert len(machine._history) < kept
+    assert machine.session_count == len(machine._identities.outcomes) == 0
+    assert read + b"".join(blocks) == whole
+    assert b"".join(frozen.blocks()) == whole
+    frozen.release()
+    apply(machine)
+    for table in tables(machine):
+        assert not table._discarded
+        assert not table._views
+
+
+def tables(machine):
+    identities = machine._identities
+    yield from (machine._keyspace, machine._leases.table, identities.sessions.table)
+    yield from (identities.outcomes.sequences, identities.outcomes.keyed)
+
+
+def test_apply_frees_the_history_that_only_a_view_kept():
+    machine = full()
+    machine.limits = replace(machine.limits, history_bytes=1)
+    frozen = machine.freeze()
+    apply(machine)
+    frozen.release()
+    assert machine._history._discarded
+    apply(machine)
+    assert not machine._history._discarded
+
+
 def test_a_key_deleted_and_written_again_comes_once():
     machine = filled()
     whole = encoding(machine)
@@ -91,7 +148,9 @@ def test_blocks_are_small_even_where_a_value_is_large():
     sizes = [len(block) for block in frozen.blocks()]
     assert max(sizes) == SNAPSHOT_BLOCK_BYTES
     heads = len(encoding(bootstrapped()))
-    assert sum(sizes) == heads + KEY.size * machine.key_count + machine.state_bytes
+    events = sum(EVENT.size + len(entry.key) for entry in machine.page(b"", None, **WHOLE).entries)
+    keys = KEY.size * machine.key_count + machine.state_bytes
+    assert sum(sizes) == heads + keys + events
     again = loaded(encoding(machine), SNAPSHOT_BLOCK_BYTES)
     assert again.page(b"", None, **WHOLE) == machine.page(b"", None, **WHOLE)
 

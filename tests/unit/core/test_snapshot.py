@@ -1,75 +1,49 @@
-"""A state as bytes and back: every section, every damage, and the first state after a restore."""
+"""A state as bytes and back: every section, and the first state after a restore."""
 
-import struct
+from dataclasses import replace
 
 import pytest
-from core_states import MEMBERS, apply, bootstrapped, digest, encoding, loaded
-
-from kvraft.core.commands import Bootstrap, LeaseGrant, Member, MemberDisk, Put
-from kvraft.core.errors import CodecError
-from kvraft.core.frozen import (
-    COUNTERS,
-    KEY,
-    LEASE,
-    MAGIC,
-    SECTION_HEADER,
-    SECTION_VERSION,
-    Section,
+from core_sections import (
+    DONE,
+    HASH,
+    counters,
+    event,
+    history,
+    invariants,
+    key,
+    keyed,
+    keys,
+    leases,
+    sequences,
+    sessions,
+    state,
 )
+from core_states import MEMBERS, apply, asked, bootstrapped, digest, encoding, full, loaded
+
+from kvraft.core.commands import (
+    Bootstrap,
+    KeyIdentity,
+    LeaseGrant,
+    Member,
+    MemberDisk,
+    Put,
+    Resolve,
+    SessionIdentity,
+    SessionOpen,
+    SetInvariant,
+)
+from kvraft.core.errors import CodecError, Reason
+from kvraft.core.history import Cause, Event, Revision
+from kvraft.core.layout import MAGIC, SECTION_HEADER, Section
 from kvraft.core.limits import REVISION_LEAP, ApplyLimits
 from kvraft.core.machine import StateMachine
-from kvraft.core.snapshot import StateLoader, restored, revision_of
+from kvraft.core.outcomes import ABANDONED, sequence_number
+from kvraft.core.results import DeleteResult, KeyValue, Refused, Replayed, Resolved
+from kvraft.core.snapshot import restored, revision_of
 from kvraft.core.state import State
 
-INT64_MAX = (1 << 63) - 1
-
-
-def section(kind, head=b"", version=SECTION_VERSION):
-    return SECTION_HEADER.pack(kind, version, len(head)) + head
-
-
-def key(name, value=b"v", created=2, modified=2, version=1, lease_id=0):
-    numbers = (created, modified, version, lease_id)
-    return KEY.pack(len(name), len(value), *numbers) + name + value
-
-
-def member(name):
-    raw = name.encode()
-    return bytes([len(raw)]) + raw + struct.pack("<qH", 1, 1)
-
-
-def state(**parts):
-    """A whole state, section by section; any of them can be given otherwise."""
-    sections = {
-        "magic": MAGIC,
-        "counters": section(Section.COUNTERS, COUNTERS.pack(9, 5, 100, 1, 1)),
-        "cluster": section(Section.CLUSTER, struct.pack("<q", 7)),
-        "members": section(Section.MEMBERS, b"\x01" + member("n1")),
-        "limits": section(Section.LIMITS, struct.pack("<7q", *range(1, 8))),
-        "leases": section(Section.LEASES, struct.pack("<I", 0)),
-        "keys": section(Section.KEYS, struct.pack("<q", 0)),
-        "end": section(Section.END),
-    }
-    assert parts.keys() <= sections.keys()
-    return b"".join((sections | parts).values())
-
-
-def leases(*items):
-    return section(Section.LEASES, struct.pack("<I", len(items))) + b"".join(
-        LEASE.pack(*item) for item in items
-    )
-
-
-def keys(*items):
-    return section(Section.KEYS, struct.pack("<q", len(items))) + b"".join(items)
-
-
-def full():
-    machine = bootstrapped()
-    apply(machine, LeaseGrant(5_000, lease_id=5), LeaseGrant(6_000), at=100)
-    apply(machine, Put(b"a", b"1", lease_id=5), Put(b"b", b"", ttl_ms=3_000), Put(b"c", b"3"))
-    apply(machine, Put(b"c", b"4"), at=200)
-    return machine
+FIRST = SetInvariant(b"a", False, minimum=-5, maximum=5)
+SECOND = SetInvariant(b"a", True, immutable=True)
 
 
 def test_the_sections_are_these():
@@ -81,15 +55,24 @@ def test_the_sections_are_these():
         "LIMITS",
         "LEASES",
         "KEYS",
+        "SESSIONS",
+        "SESSION_OUTCOMES",
+        "KEY_OUTCOMES",
+        "INVARIANTS",
+        "HISTORY",
         "END",
     ]
-    whole, offset, seen = encoding(StateMachine()), len(MAGIC), []
-    while offset < len(whole):
-        kind, version, size = SECTION_HEADER.unpack_from(whole, offset)
-        assert version == 1
+    assert sections_of(encoding(StateMachine())) == list(Section)
+
+
+def sections_of(empty):
+    offset, seen = len(MAGIC), []
+    while offset < len(empty):
+        kind, version, size = SECTION_HEADER.unpack_from(empty, offset)
+        assert version == (2 if kind in {Section.COUNTERS, Section.LIMITS} else 1)
         seen.append(Section(kind))
         offset += SECTION_HEADER.size + size
-    assert seen == list(Section)
+    return seen
 
 
 def test_every_field_of_the_machine_is_in_the_encoding():
@@ -122,14 +105,35 @@ def test_every_field_of_the_machine_is_in_the_encoding():
     assert counts_as_new()
     machine._keyspace.put(b"c", (b"4", 6, 6, 2, 0))
     assert counts_as_new()
+    machine._identities.sessions.next_id += 1
+    assert counts_as_new()
+    machine._identities.sessions.use(1, 2, 50)
+    assert counts_as_new()
+    machine._identities.sessions.use(1, 2, 51)
+    assert counts_as_new()
+    machine._identities.outcomes.add_sequence(sequence_number(2, 9), 1, ABANDONED)
+    assert counts_as_new()
+    machine._identities.outcomes.add_key(b"new", 60, 1, ABANDONED)
+    assert counts_as_new()
+    machine._invariants.replace(SetInvariant(b"i", True, minimum=1), machine.limits)
+    assert counts_as_new()
+    machine._history.compacted_revision += 1
+    assert counts_as_new()
+    event = Event(b"d", (b"", 99, 99, 1, 0), None, Cause.REQUEST)
+    machine._history.append(Revision(99, 60, (event,)))
+    assert counts_as_new()
 
 
 def test_every_slot_of_the_machine_is_accounted_for():
     assert StateMachine.__slots__ == ()
     assert set(State.__slots__) == {
+        "_history",
+        "_identities",
+        "_invariants",
         "_keyspace",
         "_leases",
         "_members",
+        "changes",  # of the last entry only: no state
         "cluster_id",
         "cluster_time_ms",
         "index",
@@ -144,7 +148,7 @@ def test_the_encoding_of_a_small_state_stays():
     """Snapshots outlive the code: this literal may only ever be joined by another version's."""
     machine = bootstrapped()
     apply(machine, Put(b"k", b"v", ttl_ms=1_000), at=5)
-    assert digest(machine) == "e9602ed879a50905bc0cf98fa03d984683cab400bf8d2053befcb1596d741f0b"
+    assert digest(machine) == "f7afd6d7a451fd8fb1979f36ad5e4cd50f16fecf8eb51194f46696a4520ba18b"
 
 
 @pytest.mark.parametrize("piece", [1, 5, 1 << 20])
@@ -176,103 +180,56 @@ def test_a_reloaded_state_goes_on_alike():
         assert digest(again) == digest(machine)
 
 
+def test_a_reloaded_state_names_the_same_invariant():
+    """A refusal may be recorded: its words are state, and must not depend on who set what first."""
+    machine = bootstrapped()
+    for prefix in (b"aa", b"a", b"aaa"):
+        apply(machine, SetInvariant(prefix, True, minimum=0))
+    again = loaded(encoding(machine))
+    request = asked(Put(b"aaaa", b"-1"), KeyIdentity(b"id"))
+    assert apply(again, request) == apply(machine, request)
+    assert digest(again) == digest(machine)
+
+
 def test_the_hand_made_state_of_these_tests_loads():
     machine = loaded(
         state(
             leases=leases((3, 1_000, 50, 0), (4, 1_000, 60, 1)),
             keys=keys(key(b"a", lease_id=3), key(b"b", lease_id=4), key(b"c", b"", 2, 5, 3)),
+            counters=counters(3, next_session=3),
+            sessions=sessions((2, 4, 100)),
+            sequences=sequences((1, 8, 2, DONE), (2, 3, 2, DONE), (2, 4, 0, ABANDONED)),
+            keyed=keyed((95, 2, b"k2", DONE), (95, 3, b"k1", HASH + b"\1" + DONE[17:])),
+            invariants=invariants(FIRST, SECOND),
+            history=history(
+                event(4, b"c", (2, 2, 1, 0)),
+                event(4, b"d"),
+                event(5, b"c", (2, 4, 2, 0)),
+                event(5, b"d", (4, 4, 1, 0), cause=2),
+            ),
         )
     )
+    assert machine.invariants() == (FIRST, SECOND)
+    assert [event.cause for event in machine.history_after(4, 9)[0].events] == [1, 2]
+    assert machine.get_at(b"d", 4) == KeyValue(b"d", b"v", 4, 4, 1, 0)
+    assert machine.get_at(b"d", 5) is machine.get_at(b"d", 3) is None
+    assert machine.get_at(b"c", 3) == KeyValue(b"c", b"v", 2, 2, 1, 0)
     assert machine.describe_lease(3).keys == (b"a",)
     assert machine.describe_lease(4).keys == (b"b",)
-    assert machine.get(b"c") == (b"c", b"", 2, 5, 3, 0)
+    assert machine.get(b"c") == KeyValue(b"c", b"", 2, 5, 3, 0)
     assert (machine.index, machine.revision, machine.cluster_time_ms) == (9, 5, 100)
-
-
-@pytest.mark.parametrize(
-    ("parts", "words"),
-    [
-        ({"magic": b"kvraft stale\n"}, "begins with b'kvraft stale"),
-        ({"counters": section(Section.COUNTERS, bytes(40))}, "impossible counters"),
-        ({"counters": section(Section.COUNTERS, COUNTERS.pack(-1, 5, 1, 1, 1))}, "impossible"),
-        ({"counters": section(Section.COUNTERS, bytes(41))}, "COUNTERS: 1 bytes behind the end"),
-        ({"cluster": section(Section.CLUSTER)}, "CLUSTER: cut off"),
-        ({"cluster": section(Section.CLUSTER, bytes(9))}, "1 bytes behind the end"),
-        ({"cluster": b""}, r"section 3 version 1 where section 2 \(CLUSTER\) version 1"),
-        ({"cluster": section(Section.CLUSTER, bytes(8), version=2)}, "section 2 version 2 where"),
-        ({"members": section(Section.MEMBERS, bytes(1 << 18))}, "head of MEMBERS has 262144"),
-        (
-            {"members": section(Section.MEMBERS, b"\x02" + member("b") + member("a"))},
-            r"members are not in order: \['b', 'a'\]",
-        ),
-        (
-            {"members": section(Section.MEMBERS, b"\x02" + member("a") + member("a"))},
-            "members are not in order",
-        ),
-        ({"members": section(Section.MEMBERS, b"\x01\x01\xff")}, "is not UTF-8"),
-        ({"limits": section(Section.LIMITS, bytes(56))}, "impossible limits"),
-        ({"leases": section(Section.LEASES, bytes(5))}, "LEASES: 1 bytes behind the end"),
-        ({"leases": leases((4, 1, 0, 0), (4, 1, 0, 0))}, "lease 4 behind 4"),
-        ({"leases": leases((0, 1, 0, 0))}, "lease 0 behind 0"),
-        ({"leases": leases((1, 0, 0, 0))}, "lease 1 behind 0, or impossible"),
-        ({"leases": leases((1, 1, -1, 0))}, "or impossible"),
-        ({"leases": leases((1, 1, 0, 2))}, "or impossible"),
-        ({"leases": leases((1, 1, 0, 1), (2, 1, 0, 1))}, "lease 1 misses its key"),
-        ({"keys": section(Section.KEYS, struct.pack("<q", -1))}, "-1 keys"),
-        ({"keys": section(Section.KEYS, bytes(9))}, "KEYS: 1 bytes behind the end"),
-        ({"keys": keys(key(b"b"), key(b"a"))}, "key b'a' behind b'b'"),
-        ({"keys": keys(key(b"a"), key(b"a"))}, "key b'a' behind b'a'"),
-        ({"keys": keys(key(b"a", created=0))}, "impossible revisions"),
-        ({"keys": keys(key(b"a", created=3))}, "impossible revisions"),
-        ({"keys": keys(key(b"a", modified=6))}, "impossible revisions"),
-        ({"keys": keys(key(b"a", version=0))}, "impossible revisions"),
-        ({"keys": keys(key(b"a", lease_id=3))}, "attached to lease 3, which is not there"),
-        (
-            {
-                "leases": leases((3, 1_000, 50, 1)),
-                "keys": keys(key(b"a", lease_id=3), key(b"b", lease_id=3)),
-            },
-            "key b'b' is attached to lease 3",
-        ),
-        ({"keys": keys(KEY.pack(1, 1 << 27, 2, 2, 1, 0))}, "a value of 134217728 bytes"),
-        ({"end": section(Section.END, b"!")}, "END: 1 bytes behind the end"),
-        ({"end": section(Section.END) + b"!"}, "1 bytes behind the end"),
-    ],
-)
-@pytest.mark.parametrize("piece", [1, 1 << 20])
-def test_a_malformed_state_is_refused(parts, words, piece):
-    with pytest.raises(CodecError, match=words):
-        loaded(state(**parts), piece)
-
-
-def test_bytes_behind_a_whole_state_are_refused():
-    loader = StateLoader()
-    loader.feed(state())
-    with pytest.raises(CodecError, match="3 bytes behind the end"):
-        loader.feed(b"and")
-
-
-def test_a_refused_state_stays_refused():
-    loader = StateLoader()
-    for words in ("begins with", "it was refused before"):
-        with pytest.raises(CodecError, match=words):
-            loader.feed(b"x" * len(MAGIC))
-    with pytest.raises(CodecError, match="cut off before its end"):
-        loader.finish()
-
-
-def test_every_cut_is_refused():
-    whole = encoding(full())
-    for size in range(len(whole)):
-        with pytest.raises(CodecError, match="cut off before its end"):
-            loaded(whole[:size])
+    assert apply(machine, Resolve(SessionIdentity(2, 4, 4))) == Resolved(None)
+    assert apply(machine, Resolve(KeyIdentity(b"k1"))) == Resolved(DeleteResult(1), 3, omitted=True)
+    assert list(machine._identities.outcomes.sequences.between(0, None)) == [
+        sequence_number(2, 4)
+    ], "what nobody may ask for is pruned by the next entry"
 
 
 def test_the_revision_stands_in_the_first_bytes():
     machine = full()
     whole = encoding(machine)
-    assert revision_of(whole) == revision_of(whole[:64]) == machine.revision
-    for raw in (whole[:40], b"", b"x" * 64, MAGIC + bytes(64)):
+    assert revision_of(whole) == revision_of(whole[:80]) == machine.revision
+    for raw in (whole[:74], b"", b"x" * 80, MAGIC + bytes(80)):
         with pytest.raises(CodecError):
             revision_of(raw)
 
@@ -281,6 +238,7 @@ def test_a_restore_hands_out_nothing_a_second_time():
     machine = full()
     old = machine.revision
     lease_id = apply(machine, LeaseGrant(1_000)).lease_id
+    session_id = apply(machine, SessionOpen()).session_id
     token = machine.next_token
     first = restored(loaded(encoding(machine)), index=3)
     assert (first.index, first.cluster_id, dict(first.members)) == (3, 0, {})
@@ -289,7 +247,81 @@ def test_a_restore_hands_out_nothing_a_second_time():
     assert first.cluster_time_ms == machine.cluster_time_ms
     assert first.get(b"c") == machine.get(b"c")
     assert first.list_leases(0, 9) == machine.list_leases(0, 9)
+    assert first.invariants() == machine.invariants()
     apply(first, Bootstrap(8, MEMBERS, ApplyLimits()))
     assert first.cluster_id == 8
     assert apply(first, LeaseGrant(1_000)).lease_id == lease_id + 1 + REVISION_LEAP
+    assert apply(first, SessionOpen()).session_id == session_id + 1 + REVISION_LEAP
     assert digest(loaded(encoding(first))) == digest(first)
+
+
+def test_a_restore_ends_sessions_and_keeps_what_was_done_under_keys():
+    """Sessions were the old cluster's; a key's owner cannot know that there is a new one."""
+    machine = full()
+    apply(machine, asked(Put(b"c", b"5"), SessionIdentity(2, 3, 2)))
+    first = restored(loaded(encoding(machine)))
+    replay = apply(first, asked(Put(b"c", b"2"), KeyIdentity(b"id")))
+    assert isinstance(replay, Replayed)
+    burned = apply(first, asked(Put(b"c", b"2"), KeyIdentity(b"burned")))
+    assert burned.reason is Reason.ABANDONED
+    ended = apply(first, asked(Put(b"c", b"2"), SessionIdentity(2, 1, 1)))
+    assert isinstance(ended, Refused)
+    assert ended.reason is Reason.SESSION_EXPIRED
+    assert first.session_count == 0
+    outcomes = first._identities.outcomes
+    assert len(outcomes) == len(outcomes.keyed) == 2
+    assert outcomes.size_bytes == loaded(encoding(first))._identities.outcomes.size_bytes
+
+
+def test_a_restore_begins_a_new_history():
+    """Whoever watches from before must be told that it missed something."""
+    first = restored(full())
+    assert first.compacted_revision == first.revision
+    assert first.history_after(first.compacted_revision, 9) == []
+    assert first.get_at(b"c", first.revision) == first.get(b"c")
+    apply(first, Put(b"c", b"new"))
+    assert first.get_at(b"c", first.compacted_revision).value == b"4"
+    assert digest(loaded(encoding(first))) == digest(first)
+
+
+CHANGES = {
+    Section.COUNTERS: lambda machine: setattr(machine, "next_token", 99),
+    Section.CLUSTER: lambda machine: setattr(machine, "cluster_id", 99),
+    Section.MEMBERS: lambda machine: machine._member_disk(MemberDisk(Member("n1", 99))),
+    Section.LIMITS: lambda machine: setattr(machine, "limits", ApplyLimits(leases=99)),
+    Section.LEASES: lambda machine: machine._leases.renew(5, 99_999),
+    Section.KEYS: lambda machine: machine._keyspace.put(b"c", (b"rot", 2, 5, 3, 0)),
+    Section.SESSIONS: lambda machine: machine._identities.sessions.use(1, 2, 50),
+    Section.SESSION_OUTCOMES: lambda machine: rot(machine._identities.outcomes.sequences),
+    Section.KEY_OUTCOMES: lambda machine: rot(machine._identities.outcomes.keyed),
+    Section.INVARIANTS: lambda machine: machine._invariants.replace(FIRST, machine.limits),
+    Section.HISTORY: lambda machine: machine._history._chunks[0].causes.__setitem__(0, 2),
+}
+
+
+def rot(outcomes):
+    first = next(outcomes.between(0, None))
+    *head, packed = outcomes.get(first)
+    outcomes.put(first, (*head, packed[:-1] + bytes((packed[-1] ^ 1,))))
+
+
+def test_no_section_is_left_out_of_the_rot():
+    assert set(CHANGES) == set(Section) - {Section.END}
+
+
+@pytest.mark.parametrize("part", CHANGES, ids=lambda part: part.name)
+def test_the_state_hash_is_blind_to_no_section(part):
+    machine = full()
+    before = digest(machine)
+    CHANGES[part](machine)
+    assert digest(machine) != before
+
+
+def test_a_history_that_was_cut_inside_a_chunk_returns():
+    machine = full()
+    machine.limits = replace(machine.limits, history_bytes=700)
+    apply(machine)
+    kept, again = machine._history, loaded(encoding(machine))._history
+    assert kept._chunks[0].first < kept._first
+    assert again.after(kept.compacted_revision, 99) == kept.after(kept.compacted_revision, 99)
+    assert (again.size_bytes, again.count, len(again)) == (kept.size_bytes, kept.count, 3)
