@@ -174,19 +174,18 @@ class World:
         self.until(lambda: self.leader() is not None, seconds)
         return self.leader()
 
+    @staticmethod
+    def _can_take_over(leader, name):
+        status = leader.status
+        peer = next(peer for peer in status.peers if peer.name == name)
+        return peer.match_index == status.last_index and peer.contact_age_ms is not None
+
     def lead(self, name):
         """Make this node the leader."""
         leader = self.elect()
         if leader.name != name:
             answers = []
-            self.until(
-                lambda: (
-                    leader.status.peers[
-                        sorted(set(self.nodes) - {leader.name}).index(name)
-                    ].match_index
-                    == leader.status.last_index
-                )
-            )
+            self.until(lambda: self._can_take_over(leader, name))
             leader.call(leader.engine.transfer_leadership, name, answers.append)
             self.until(lambda: answers)
             assert answers == [None], answers

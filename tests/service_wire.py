@@ -10,7 +10,14 @@ import pytest
 from service_node import ScriptedNode
 
 from kvraft.service.server import ClientServer
-from kvraft.v1 import cluster_pb2_grpc, error_pb2, kv_pb2_grpc, lease_pb2_grpc
+from kvraft.v1 import (
+    cluster_pb2_grpc,
+    error_pb2,
+    kv_pb2_grpc,
+    lease_pb2_grpc,
+    session_pb2_grpc,
+    watch_pb2_grpc,
+)
 
 
 @dataclass
@@ -24,6 +31,8 @@ class Wire:
     def __post_init__(self) -> None:
         self.kv = kv_pb2_grpc.KVServiceStub(self.channel)
         self.lease = lease_pb2_grpc.LeaseServiceStub(self.channel)
+        self.session = session_pb2_grpc.SessionServiceStub(self.channel)
+        self.watch = watch_pb2_grpc.WatchServiceStub(self.channel)
         self.cluster = cluster_pb2_grpc.ClusterServiceStub(self.channel)
 
 

@@ -199,6 +199,10 @@ class Journal:
                 f"the log begins at entry {self.first_index}, the snapshot ends at {index}: "
                 "entries between are missing; restore the directory, or start with --rejoin"
             )
+        if term > self.vote.term:
+            # A crash kept the snapshot, but not yet the log's word of its term: no vote of that
+            # term was durable, so none was ever sent.
+            self._set_vote(Vote(term, None, spent=False, rejoined=self.vote.rejoined))
         self.reset(index, term)
 
     def reset(self, index: int, term: int) -> None:

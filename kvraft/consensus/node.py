@@ -51,7 +51,7 @@ class RaftNode:
         self.proposals = Proposals(shared)
         self.reads = Reads(shared, self.links, self.leader_contact)
         self.transfer = Transfer(
-            shared, self.links, self.membership, self.replication, self.proposals
+            shared, self.links, self.leader_contact, self.replication, self.proposals
         )
         self.inbox = Inbox(
             shared,

@@ -23,6 +23,9 @@ class Timing:
     """Followers campaign one rank after another, so that two do not split the vote."""
     fast_retry_ms: int = 50
     """A refused fast pre-vote is repeated this often until the ordinary deadline."""
+    transfer_contact_ms: int = 300
+    """Leadership is handed only to a peer that answered a heartbeat sent within this time, three of
+    them: proposals wait while it is handed over."""
     disk_stall_ms: int = 2_000
     """A leader whose fsync takes longer goes silent, so that others take over."""
     tick_ms: int = 20

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kvraft.consensus.contact import LeaderContact
 from kvraft.consensus.links import Links
-from kvraft.consensus.membership import Membership
 from kvraft.consensus.messages import TimeoutNow
 from kvraft.consensus.proposals import Proposals
 from kvraft.consensus.replication import Replication
@@ -28,13 +28,13 @@ class Transfer:
         self,
         shared: Shared,
         links: Links,
-        membership: Membership,
+        contact: LeaderContact,
         replication: Replication,
         proposals: Proposals,
     ) -> None:
         self._shared = shared
         self._links = links
-        self._membership = membership
+        self._contact = contact
         self._replication = replication
         self._proposals = proposals
         self._transfer: _Transfer | None = None
@@ -53,20 +53,28 @@ class Transfer:
             self._start(to or self._most_caught_up(), done)
 
     def _start(self, to: str | None, done: TransferDone) -> None:
-        if to is None or not self._links[to].outbound or not self._membership.counts(to):
-            done(f"{to or 'no follower'} is not connected as a voter")
+        now = self._shared.doors.now()
+        if to is None or not self._in_contact(to, now):
+            done(f"{to or 'no follower'} does not answer as a voter")
             return
         limit = self._shared.timing.election_max_ms / 1000
-        self._transfer = _Transfer(to, self._shared.doors.now() + limit, done)
+        self._transfer = _Transfer(to, now + limit, done)
         self._proposals.holding = True
         self._shared.doors.event(f"hands leadership to {to}")
         self._shared.doors.wake()
 
+    def _in_contact(self, peer: str, now: float) -> bool:
+        """Whether it can take over at once: who is asleep would only make the proposals wait."""
+        age = self._contact.age(peer, now)
+        limit = self._shared.timing.transfer_contact_ms / 1000
+        return self._links[peer].outbound and age is not None and age <= limit
+
     def _most_caught_up(self) -> str | None:
+        now = self._shared.doors.now()
         candidates = [
             (self._replication.followers[peer].match, peer)
             for peer in self._shared.peers
-            if self._links[peer].up and self._membership.counts(peer)
+            if self._links[peer].up and self._in_contact(peer, now)
         ]
         return max(candidates)[1] if candidates else None
 

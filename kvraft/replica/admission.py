@@ -3,12 +3,26 @@
 Imports: core. What frees space, or keeps what is held alive, always passes.
 """
 
-from kvraft.core.commands import Command, CompareAndSet, LeaseGrant, Put
+from kvraft.core.actions import ActionKind
+from kvraft.core.commands import (
+    Command,
+    CompareAndSet,
+    LeaseGrant,
+    Operation,
+    Put,
+    Request,
+    SetInvariant,
+    Txn,
+    Update,
+)
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.limits import RequestLimits
 from kvraft.core.machine import StateMachine
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.outcomes import Denied
+
+FREEING = {ActionKind.DELETE, ActionKind.JSON_REMOVE}
+"""Actions that never leave a larger value."""
 
 
 class Admission:
@@ -22,7 +36,7 @@ class Admission:
 
     def check(self, command: Command, machine: StateMachine) -> Denied | None:
         """Return why `command` must wait for space, or None."""
-        if not isinstance(command, Put | CompareAndSet | LeaseGrant):
+        if not takes_space(command):
             return None
         if machine.state_bytes >= self._requests.state_bytes:
             text = (
@@ -38,3 +52,26 @@ class Admission:
             )
             return Denied(Reason.NO_SPACE, Outcome.NOT_APPLIED, text)
         return None
+
+
+def takes_space(command: Command | Operation) -> bool:
+    """Return whether a command may leave more behind than it found.
+
+    Sessions and stored outcomes have bounds of their own: who deletes may do it exactly once.
+    """
+    match command:
+        case Put() | CompareAndSet() | LeaseGrant():
+            return True
+        case Request():
+            return takes_space(command.mutation)
+        case Update():
+            return any(action.kind not in FREEING for action in command.actions)
+        case Txn():
+            return any(map(takes_space, (*command.then, *command.orelse)))
+        case _:
+            return isinstance(command, SetInvariant) and demands_something(command)
+
+
+def demands_something(command: SetInvariant) -> bool:
+    """Return whether an invariant is set, and not removed."""
+    return command.immutable or (command.minimum, command.maximum) != (None, None)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from kvraft.consensus.port import Applied, Consensus, Failure
 from kvraft.core.codec import encode_entry
-from kvraft.core.commands import Command, DeleteRange, Entry, LeaseRevoke
+from kvraft.core.commands import Command, Entry
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.results import Result
+from kvraft.replica.costs import EntryCosts, log_bytes
 from kvraft.replica.deadlines import Caller, Deadlines
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.outcomes import Answer, Denied, Done
@@ -37,11 +38,6 @@ class AppliedBatch:
     revisions: Sequence[int]
 
 
-def _size(command: Command) -> int:
-    """Estimate the bytes of a command in an entry; exact sizes are checked by `validate`."""
-    return len(getattr(command, "key", b"")) + len(getattr(command, "value", b"")) + 64
-
-
 class Batcher:
     """The leader's queue of commands and its entries in flight."""
 
@@ -51,12 +47,16 @@ class Batcher:
         limits: ReplicaLimits,
         *,
         stamp_ms: Callable[[], int | None],
+        costs: Callable[[], EntryCosts],
         wake: Callable[[], None],
     ) -> None:
-        """`stamp_ms` gives cluster time, or None while this node may not propose."""
+        """`stamp_ms` gives cluster time, or None while this node may not propose; `costs` what
+        the commands of the next entry take to apply.
+        """
         self._consensus = consensus
         self._limits = limits
         self._stamp_ms = stamp_ms
+        self._costs = costs
         self._wake = wake
         self._queue: OrderedDict[_Waiting, None] = OrderedDict()
         self._deadlines: Deadlines[_Waiting] = Deadlines()
@@ -67,7 +67,7 @@ class Batcher:
 
     def submit(self, command: Command, deadline: float, done: Done) -> None:
         """Queue one command; a full queue is refused at once, NOT_APPLIED."""
-        size = _size(command)
+        size = log_bytes(command)
         full = len(self._queue) >= self._limits.queue_commands
         if full or self._queue_bytes + size > self._limits.queue_bytes:
             text = f"{len(self._queue)} commands ({self._queue_bytes} bytes) are waiting"
@@ -117,11 +117,11 @@ class Batcher:
 
     def _take(self, now: float) -> list[_Waiting]:
         limits, size, cost = self._limits, 0, 0
+        costs = self._costs()
         batch: list[_Waiting] = []
         while self._queue and len(batch) < limits.batch_commands:
             waiting = next(iter(self._queue))
-            wide = isinstance(waiting.command, DeleteRange | LeaseRevoke)
-            cost += limits.wide_cost if wide else 1
+            cost += costs.of(waiting.command)
             if batch and (size + waiting.size > limits.batch_bytes or cost > limits.batch_cost):
                 break
             del self._queue[waiting]

@@ -55,3 +55,25 @@ class ReplicaLimits:
     """State hashes asked of this node at a time; each is an entry in the log."""
     hash_views: int = 3
     """Hashes in progress on one node; each holds a frozen view of the state."""
+    watches: int = 10_000
+    """Open watches of a node. One message may wait in each: 1.25 GB where all of them stall."""
+    watch_message_bytes: int = 128 << 10
+    """Of events in one message; one larger event still goes alone."""
+    watch_buffer_revisions: int = 4_096
+    """Buffered for watches of the same keys, for the slowest of them; then it reads history."""
+    watch_buffer_bytes: int = 4 << 20
+    """... and so many bytes; about as many again for their encoding."""
+    watch_total_bytes: int = 64 << 20
+    """Buffered for all watches of a node, as much as its history holds."""
+    watch_slice_revisions: int = 256
+    """Of history looked at for one watch in one turn of the loop: under a millisecond ..."""
+    watch_slice_events: int = 1_000
+    """... and so many events, by whole revisions: 4 ms, or as long as one revision takes."""
+    watch_wakes: int = 32
+    """Watches woken in one turn of the loop; each sends a message, about 0.1 ms."""
+    watch_pause_ms: float = 1.0
+    """Pause before the next news for each watch told: a tenth of the loop at most, until ..."""
+    watch_gather_ms: float = 200.0
+    """... this, the longest that news are gathered."""
+    watch_leaderless_ms: int = 3_000
+    """Without a leader for so long, watches end: elsewhere there may be one (RULES I9)."""

@@ -8,6 +8,7 @@ from kvraft.consensus.port import ConsensusStatus
 from kvraft.core.commands import Command
 from kvraft.core.machine import StateMachine
 from kvraft.replica.outcomes import BarrierDone, Denied, Done
+from kvraft.replica.watch_hub import WatchHub
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,11 @@ class Node(Protocol):
     @property
     def leader(self) -> str | None:
         """The node that leads as far as this one knows."""
+        ...
+
+    @property
+    def watches(self) -> WatchHub:
+        """Return the watches of this node."""
         ...
 
     def quorum_reachable(self) -> bool:

@@ -18,6 +18,7 @@ from kvraft.core.results import MarkerResult, MemberResult
 from kvraft.replica.admission import Admission
 from kvraft.replica.batcher import AppliedBatch, Batcher
 from kvraft.replica.clock import ClusterClock
+from kvraft.replica.costs import EntryCosts
 from kvraft.replica.forwarder import Forwarder
 from kvraft.replica.handover import Handover
 from kvraft.replica.hashes import Hashes
@@ -31,6 +32,7 @@ from kvraft.replica.port import BackupReader, NodeStatus, StateHash
 from kvraft.replica.readers import Readers
 from kvraft.replica.snapshotter import Snapshotter
 from kvraft.replica.ticker import Ticker
+from kvraft.replica.watch_hub import WatchHub
 
 
 class Doors(Protocol):
@@ -89,6 +91,7 @@ class Replica:
         self._request_limits = request_limits or RequestLimits()
         self._clock = ClusterClock(election_ms)
         self.admission = Admission(self._request_limits, self._limits)
+        self.watches = WatchHub(doors, self._limits, lambda: self.machine)
         self._leader: str | None = None
         self._leading = False
         self._slice_at = 0.0
@@ -99,7 +102,11 @@ class Replica:
         limits = self._limits
         first_id = int(self._doors.random() * (1 << 53)) << 10
         self._batcher = Batcher(
-            consensus, limits, stamp_ms=self._clock.stamp_ms, wake=self._doors.wake
+            consensus,
+            limits,
+            stamp_ms=self._clock.stamp_ms,
+            costs=lambda: EntryCosts(self.machine, limits.wide_cost),
+            wake=self._doors.wake,
         )
         self._readers = Readers(consensus, limits)
         self._forwarder = Forwarder(consensus, limits, first_id)
@@ -215,6 +222,7 @@ class Replica:
             if self._ticker.due(self.machine, self._clock.stamp_ms()):
                 self._batcher.tick()
         self._readers.flush()
+        self.watches.tick(is_led=self._leader is not None)
         if now >= self._slice_at:
             self._slice(now)
 
@@ -258,6 +266,8 @@ class Replica:
             "barriers": self._readers.barriers,
             "forwarded": self._forwarder.forwarded,
             "snapshots": self._snapshotter.taken,
+            "watches": len(self.watches),
+            "watches_fallen_behind": self.watches.fell_behind,
             "longest_snapshot_slice_us": int(self._snapshotter.longest_slice_ms * 1000),
         }
 
@@ -269,6 +279,7 @@ class Replica:
         machine = self.machine
         results = machine.apply(index, entry)
         self._snapshotter.on_applied(len(payload))
+        self.watches.feed(machine.changes)
         for result in results:
             if isinstance(result, MemberResult):
                 self._members_changed()
@@ -289,6 +300,7 @@ class Replica:
         self._hashes.abort()
         self.machine = loading.machine()
         assert self.machine.index <= index, "a snapshot holds nothing newer than its index"
+        self.watches.replaced()
         self._members_changed()
 
     def on_leading(self, term: int) -> None:

@@ -7,6 +7,7 @@ the callback that still comes finds its future done: `_resolver` is the one plac
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import wraps
+from math import inf
 from typing import Any, Protocol, TypeVar
 
 import grpc.aio
@@ -15,12 +16,16 @@ from kvraft.core.commands import Command
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.limits import RequestLimits
 from kvraft.core.machine import StateMachine
-from kvraft.core.results import Refused, Result
-from kvraft.replica.outcomes import Answer, Denied
+from kvraft.core.results import Result
+from kvraft.replica.outcomes import Answer, BarrierDone, Denied
 from kvraft.replica.port import Node, StateHash
+from kvraft.service.convert.reads import LINEARIZABLE, Demands
 from kvraft.service.deadlines import answer_by
-from kvraft.service.errors import CallError, abort, denied_error, refused_error
+from kvraft.service.errors import CallError, abort, denied_error
 from kvraft.service.limits import ServiceLimits
+from kvraft.service.replies import Reply, expect_reply
+from kvraft.service.unreadable import require_readable
+from kvraft.service.work import Change, Into, Work
 from kvraft.v1 import kv_pb2
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -47,6 +52,8 @@ class Calls:
         self.node = node
         self.requests = requests
         self.limits = limits
+        self._confirmed_at = -inf
+        """All that was committed at this moment is applied here: a barrier begun then is met."""
 
     def deadline(self, context: Context) -> float:
         """Return by when the node must answer; CallError NOT_APPLIED where that has passed."""
@@ -66,45 +73,71 @@ class Calls:
         self.node.submit(command, deadline, _resolver(future))
         return future
 
-    async def apply(self, command: Command, kind: type[R], context: Context) -> tuple[R, int]:
-        """Return the command's result and the revision after it; CallError for anything else."""
+    def fill_reply_header(self, header: kv_pb2.ResponseHeader, reply: Reply[R]) -> None:
+        """... of a mutation, which may have been answered before."""
+        self.fill_header(header, reply.revision)
+        if reply.replayed:
+            header.replayed = True
+            header.reply_omitted = reply.omitted
+
+    async def apply(self, command: Command, kind: type[R], context: Context) -> Reply[R]:
+        """Return what the command was answered; CallError for anything else."""
         answer = await self.begin(command, self.deadline(context))
-        return expect_result(answer, kind)
+        return expect_reply(answer, kind)
 
-    async def read(
-        self,
-        view: Callable[[StateMachine], T],
-        context: Context,
-        *,
-        serializable: bool = False,
-        min_revision: int = 0,
-    ) -> T:
-        """Return what `view` makes of the state; it runs in the turn in which the barrier was met.
-
-        CallError where no quorum confirms the read, or the state is older than `min_revision`.
-        """
+    async def answer(self, work: Work[Into], response: Into, context: Context) -> Into:
+        """Return the response, written; CallError where there is nothing to write into it."""
         deadline = self.deadline(context)
-        if serializable:
-            self._require_member()
-            return view(self._at_least(min_revision))
-        future: asyncio.Future[T | CallError] = _future()
+        if isinstance(work, Change):
+            work.write(response, await self.begin(work.command, deadline))
+            return response
+        demands = work.demands
+        while True:
+            done = await self._meet(
+                lambda machine: work.write(response, machine), deadline, demands
+            )
+            if done is not False:
+                return response
+            await asyncio.sleep(0)  # others have their turn between two parts
+
+    async def read(self, view: Callable[[StateMachine], T], context: Context) -> T:
+        """Return what `view` makes of a linearizable state, in the turn in which it is one."""
+        return await self._meet(view, self.deadline(context), LINEARIZABLE)
+
+    async def _meet(
+        self, view: Callable[[StateMachine], T], deadline: float, demands: Demands
+    ) -> T:
+        future: asyncio.Future[T] = _future()
 
         def confirmed(denied: Denied | None) -> None:
             if future.done():
                 return
-            if denied is not None:
-                future.set_result(denied_error(denied))
-                return
             try:
-                future.set_result(view(self._at_least(min_revision)))
-            except CallError as error:
-                future.set_result(error)
+                future.set_result(view(self.meeting(demands, denied)))
+            except Exception as error:  # noqa: BLE001 - this call's, not the node's
+                future.set_exception(error)
+
+        self.begin_read(demands, deadline, confirmed)
+        return await future
+
+    def begin_read(self, demands: Demands, deadline: float, done: BarrierDone) -> None:
+        """Call `done(None)` once `meeting` may be asked, in the same turn or a later one.
+
+        What needs no quorum is answered from this node's state: serializable reads, and reads at a
+        revision, which never change any more. CallError where this node has no state.
+        """
+        if self._knows(demands):
+            self.member_state()
+            done(None)
+            return
+        asked_at = self.node.now()
+
+        def confirmed(denied: Denied | None) -> None:
+            if denied is None:
+                self._confirmed_at = max(self._confirmed_at, asked_at)
+            done(denied)
 
         self.node.read_barrier(deadline, confirmed)
-        outcome = await future
-        if isinstance(outcome, CallError):
-            raise outcome
-        return outcome
 
     async def transfer_leadership(self, to: str | None, context: Context) -> None:
         """Return once another node leads; CallError where none does."""
@@ -132,29 +165,64 @@ class Calls:
             raise denied_error(outcome)
         return outcome
 
-    def _at_least(self, min_revision: int) -> StateMachine:
+    def age_ms(self) -> float:
+        """Return how old this node's state can be at most, infinite where nothing is known.
+
+        RULES I10 in a stronger form: the time since the newest barrier that was met was asked for,
+        so that not only a leader, but a quorum behind it, stood for what is applied here.
+        """
+        return (self.node.now() - self._confirmed_at) * 1000
+
+    def _knows(self, demands: Demands) -> bool:
+        """Whether this node's own state meets the demands without asking anybody."""
+        at = self.node.machine.revision
+        if at < max(demands.min_revision, demands.revision or 0):
+            return False  # it may only lag: the barrier decides whether that is the future
+        if demands.revision is not None:
+            return True
+        is_fresh = demands.max_age_ms is None or self.age_ms() <= demands.max_age_ms
+        return demands.serializable and is_fresh
+
+    def meeting(self, demands: Demands, denied: Denied | None = None) -> StateMachine:
+        """Return the state, which is as new as it gets; CallError where it does not meet them."""
+        if denied is not None:
+            raise denied_error(denied)
         machine = self.node.machine
-        if machine.revision < min_revision:
-            text = f"min_revision: this node is at {machine.revision}, asked for {min_revision}"
-            raise CallError(Reason.FUTURE, Outcome.NOT_APPLIED, text, actual=machine.revision)
+        at = machine.revision
+        for field, wanted in (
+            ("min_revision", demands.min_revision),
+            ("revision", demands.revision or 0),
+        ):
+            if at < wanted:
+                text = f"{field}: the store is at {at}, asked for {wanted}"
+                raise CallError(Reason.FUTURE, Outcome.NOT_APPLIED, text, actual=at)
+        if demands.revision is not None and demands.revision < machine.compacted_revision:
+            oldest = machine.compacted_revision
+            text = f"revision: the oldest that is kept is {oldest}, asked for {demands.revision}"
+            more = {"oldest_revision": str(oldest)}
+            raise CallError(Reason.COMPACTED, Outcome.NOT_APPLIED, text, more=more)
+        if demands.serializable and demands.max_age_ms is not None:
+            self._require_age(demands.max_age_ms)
         return machine
 
-    def _require_member(self) -> None:
-        """An empty state that belongs to no cluster yet is nobody's old state (RULES B3)."""
-        if not self.node.machine.cluster_id:
+    def _require_age(self, max_age_ms: int) -> None:
+        age_ms = self.age_ms()
+        if age_ms > max_age_ms:
+            text = f"max_age_ms: the state may be {age_ms:.0f} ms old, asked for {max_age_ms}"
+            raise CallError(
+                Reason.NO_QUORUM, Outcome.NOT_APPLIED, text, limit=max_age_ms, actual=int(age_ms)
+            )
+
+    def member_state(self) -> StateMachine:
+        """Return this node's own state; CallError where it is nobody's old state (RULES B3).
+
+        That is an empty one, which belongs to no cluster yet.
+        """
+        machine = self.node.machine
+        if not machine.cluster_id:
             text = f"{self.node.name} has not joined its cluster yet"
             raise CallError(Reason.NO_QUORUM, Outcome.NOT_APPLIED, text)
-
-
-def expect_result(answer: Answer | Denied, kind: type[R]) -> tuple[R, int]:
-    """Return the result and the revision after it; CallError where the command was not applied."""
-    if isinstance(answer, Denied):
-        raise denied_error(answer)
-    result = answer.result
-    if isinstance(result, Refused):
-        raise refused_error(result)
-    assert isinstance(result, kind), f"a command is answered by {kind.__name__}, got {result!r}"
-    return result, answer.revision
+        return machine
 
 
 class _Servicer(Protocol):
@@ -173,6 +241,7 @@ def unary(handle: Unary[S, Request, Response]) -> Unary[S, Request, Response]:
     @wraps(handle)
     async def call(self: S, request: Request, context: Context) -> Response:
         try:
+            require_readable(request)
             return await handle(self, request, context)
         except CallError as error:
             await abort(context, error, self.calls.node.endpoints())

@@ -7,9 +7,13 @@ from typing import Final
 from kvraft.consensus.port import Role
 from kvraft.core.commands import EMPTY_SLOT
 from kvraft.core.errors import Outcome, Reason
+from kvraft.core.machine import StateMachine
+from kvraft.core.results import InvariantResult
 from kvraft.replica.port import BackupReader
-from kvraft.service import convert
 from kvraft.service.calls import Calls, Context, unary
+from kvraft.service.convert.checks import shown
+from kvraft.service.convert.identities import identified
+from kvraft.service.convert.writes import invariant_command
 from kvraft.service.errors import CallError, abort
 from kvraft.v1 import cluster_pb2, cluster_pb2_grpc
 
@@ -93,7 +97,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServiceServicer):
         to = request.to if request.HasField("to") else None
         if to is not None and to not in node.machine.members:
             names = ", ".join(sorted(node.machine.members)) or "none yet"
-            text = f"to: a member ({names}), got {convert.shown(to.encode())}"
+            text = f"to: a member ({names}), got {shown(to.encode())}"
             raise CallError(Reason.MEMBER_UNKNOWN, Outcome.NOT_APPLIED, text)
         await self.calls.transfer_leadership(to, context)
         response = cluster_pb2.TransferLeadershipResponse(leader=node.leader)
@@ -116,6 +120,40 @@ class ClusterService(cluster_pb2_grpc.ClusterServiceServicer):
                 node=found.node, index=found.index, revision=found.revision, digest=found.digest
             )
         return response
+
+    @unary
+    async def SetInvariant(
+        self, request: cluster_pb2.SetInvariantRequest, context: Context
+    ) -> cluster_pb2.SetInvariantResponse:
+        """Demand something of every later value of a key or a prefix."""
+        limits = self.calls.requests
+        command = identified(invariant_command(request.invariant, limits), request, limits)
+        reply = await self.calls.apply(command, InvariantResult, context)
+        response = cluster_pb2.SetInvariantResponse()
+        self.calls.fill_reply_header(response.header, reply)
+        return response
+
+    @unary
+    async def ListInvariants(
+        self, request: cluster_pb2.ListInvariantsRequest, context: Context
+    ) -> cluster_pb2.ListInvariantsResponse:
+        """Show all invariants that stand (linearizable)."""
+        del request
+
+        def view(machine: StateMachine) -> cluster_pb2.ListInvariantsResponse:
+            response = cluster_pb2.ListInvariantsResponse()
+            self.calls.fill_header(response.header, machine.revision)
+            for each in machine.invariants():
+                response.invariants.add(
+                    key=each.key,
+                    is_prefix=each.is_prefix,
+                    min=each.minimum,
+                    max=each.maximum,
+                    immutable=each.immutable,
+                )
+            return response
+
+        return await self.calls.read(view, context)
 
     async def Snapshot(self, request: cluster_pb2.SnapshotRequest, context: Context) -> None:
         """Take a snapshot now and stream its file: a backup."""

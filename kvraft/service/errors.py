@@ -26,11 +26,17 @@ STATUS: Final[Mapping[Reason, grpc.StatusCode]] = {
     Reason.TOO_LARGE: _Code.INVALID_ARGUMENT,
     Reason.TTL_OUT_OF_RANGE: _Code.INVALID_ARGUMENT,
     Reason.TOO_MANY_ENTRIES: _Code.INVALID_ARGUMENT,
+    Reason.KEY_REUSED: _Code.INVALID_ARGUMENT,
+    Reason.INVARIANT: _Code.FAILED_PRECONDITION,
+    Reason.WRONG_TYPE: _Code.FAILED_PRECONDITION,
+    Reason.SESSION_EXPIRED: _Code.FAILED_PRECONDITION,
+    Reason.ABANDONED: _Code.FAILED_PRECONDITION,
     Reason.LEASE_NOT_FOUND: _Code.NOT_FOUND,
     Reason.MEMBER_UNKNOWN: _Code.NOT_FOUND,
     Reason.LEASE_EXISTS: _Code.ALREADY_EXISTS,
     Reason.LEASE_FULL: _Code.RESOURCE_EXHAUSTED,
     Reason.TOO_MANY_LEASES: _Code.RESOURCE_EXHAUSTED,
+    Reason.TOO_MANY_INVARIANTS: _Code.RESOURCE_EXHAUSTED,
     Reason.NO_SPACE: _Code.RESOURCE_EXHAUSTED,
     Reason.OVERLOAD: _Code.RESOURCE_EXHAUSTED,
     Reason.NO_QUORUM: _Code.UNAVAILABLE,
@@ -61,7 +67,9 @@ class CallError(Exception):
         retry_after_ms: int | None = None,
         limit: int | None = None,
         actual: int | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> None:
+        """`more`: further metadata, for programs."""
         super().__init__(message)
         self.reason = reason
         self.outcome = outcome
@@ -70,6 +78,17 @@ class CallError(Exception):
         self.retry_after_ms = retry_after_ms
         self.limit = limit
         self.actual = actual
+        self.more = more or {}
+
+    def at(self, place: str) -> "CallError":
+        """Return the same error, said of a place inside the request."""
+        return CallError(
+            self.reason,
+            self.outcome,
+            f"{place}: {self.message}",
+            limit=self.limit,
+            actual=self.actual,
+        )
 
 
 def denied_error(denied: Denied) -> CallError:
@@ -83,9 +102,15 @@ def denied_error(denied: Denied) -> CallError:
     )
 
 
-def refused_error(refused: Refused) -> CallError:
-    """Return the error for a command that changed nothing."""
-    return CallError(refused.reason, Outcome.NOT_APPLIED, refused.message)
+def refused_error(refused: Refused, *, replayed: bool = False) -> CallError:
+    """Return the error for a command that changed nothing; `replayed`: it was told so before.
+
+    An ended session knows nothing of its mutations: this one may have been applied before.
+    """
+    is_unknown = refused.reason is Reason.SESSION_EXPIRED
+    outcome = Outcome.UNKNOWN if is_unknown else Outcome.NOT_APPLIED
+    more = {"replayed": "true"} if replayed else None
+    return CallError(refused.reason, outcome, refused.message, more=more)
 
 
 def status_of(error: CallError, endpoints: Mapping[str, str]) -> error_pb2.ErrorStatus:
@@ -93,7 +118,7 @@ def status_of(error: CallError, endpoints: Mapping[str, str]) -> error_pb2.Error
     reason = error.reason
     if reason is Reason.DEADLINE and error.outcome is Outcome.UNKNOWN:
         reason = Reason.UNKNOWN_RESULT  # time was lost after proposing; the code still says so
-    metadata = {"outcome": error.outcome.value}
+    metadata = {"outcome": error.outcome.value, **error.more}
     if error.leader is not None:
         metadata["leader"] = error.leader
         if error.leader in endpoints:

@@ -22,12 +22,34 @@ class ServiceLimits:
     """gRPC's own bound, above `request_bytes` so that a definite answer names the limit."""
     reply_bytes: int = 3 << 19
     """1.5 MiB; values and keys beyond it are left out of a reply, and the reply says so."""
+    txn_reply_bytes: int = 7 << 19
+    """3.5 MiB on the wire, keys and all: a longer reply of a transaction leaves all values out, for
+    it must fit into a message, besides what is in that already."""
     lease_page: int = 1_000
     """Leases in one page of `LeaseService.List`."""
     keepalives_in_flight: int = 1_024
     """Unanswered keepalives of one stream; beyond it the stream is not read."""
+    pipeline_batch: int = 1_024
+    """Calls in one message of a pipeline: beginning ordinary ones takes 10 ms."""
+    pipeline_slice_ms: float = 5.0
+    """Of beginning them in one turn of the loop: 1,024 large transactions take seconds."""
+    pipeline_calls: int = 4_096
+    """Unanswered calls of one stream, as many as a connection may have on their own; beyond it the
+    stream is not read. One message more may be on top."""
+    pipeline_bytes: int = 16 << 20
+    """... and bytes of their requests: a quarter of what waits to be proposed on a node."""
+    pipeline_reply_bytes: int = 256 << 10
+    """Of replies in one message, beyond which it takes no further one: the longest is 3.5 MiB."""
+    pipeline_stall_ms: int = 10_000
+    """A client that reads no reply for so long is cut off: nobody waits longer for one."""
     watches: int = 1_000
     """Health watches on a node; beyond it OVERLOAD."""
+    watch_progress_ms: int = 10_000
+    """Idle time between two marks of progress, where the client does not say."""
+    watch_progress_min_ms: int = 100
+    """Shortest that a client may ask for: 10,000 watches would be 100,000 marks a second below."""
+    watch_progress_max_ms: int = 3_600_000
+    """Longest; an hour without a mark is as good as none."""
     backup_chunk_bytes: int = 256 << 10
     """Part of a backup in one message."""
     backups: int = 2

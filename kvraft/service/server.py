@@ -17,6 +17,10 @@ from kvraft.service.health import HealthService
 from kvraft.service.kv import KeyValueService
 from kvraft.service.lease import LeaseService
 from kvraft.service.limits import ServiceLimits
+from kvraft.service.session import SessionService
+from kvraft.service.unreadable import Registrar
+from kvraft.service.watch import SERVICE_NAME as WATCH_NAME
+from kvraft.service.watch import WatchService
 from kvraft.tls import TlsFiles, read_pem
 from kvraft.v1 import (
     cluster_pb2,
@@ -25,12 +29,16 @@ from kvraft.v1 import (
     kv_pb2_grpc,
     lease_pb2,
     lease_pb2_grpc,
+    session_pb2,
+    session_pb2_grpc,
 )
 
 SERVICES: Final = (
     kv_pb2.DESCRIPTOR.services_by_name["KVService"].full_name,
     lease_pb2.DESCRIPTOR.services_by_name["LeaseService"].full_name,
     cluster_pb2.DESCRIPTOR.services_by_name["ClusterService"].full_name,
+    session_pb2.DESCRIPTOR.services_by_name["SessionService"].full_name,
+    WATCH_NAME,
 )
 
 
@@ -64,16 +72,25 @@ class ClientServer:
         address: str,
         *,
         health: HealthService,
+        keys: KeyValueService,
         leases: LeaseService,
+        watches: WatchService,
     ) -> None:
         self._server = server
+        self._watches = watches
         self._health = health
+        self._keys = keys
         self._leases = leases
         self.address = address
 
     async def start(self) -> None:
         """Begin to answer."""
         await self._server.start()
+
+    @property
+    def pipelines(self) -> int:
+        """How many streams of calls are open."""
+        return self._keys.pipelines
 
     def refresh_health(self) -> None:
         """Tell health watchers now what would else be found out within `health_ms`."""
@@ -82,7 +99,9 @@ class ClientServer:
     async def stop(self, grace_s: float) -> None:
         """Say NOT_SERVING, end streams with where to go, finish calls for `grace_s`, then close."""
         self._health.close()
+        self._keys.close()
         self._leases.close()
+        self._watches.close()
         await self._server.stop(grace_s)
 
 
@@ -101,16 +120,19 @@ def build_server(
     limits = limits or ServiceLimits()
     calls = Calls(node, requests or RequestLimits(), limits)
     server = grpc.aio.server(options=server_options(limits), maximum_concurrent_rpcs=limits.calls)
-    leases = LeaseService(calls)
+    ours = Registrar(server)
+    keys, leases, watches = KeyValueService(calls), LeaseService(calls), WatchService(calls)
     health = HealthService(calls, SERVICES)
-    kv_pb2_grpc.add_KVServiceServicer_to_server(KeyValueService(calls), server)
-    lease_pb2_grpc.add_LeaseServiceServicer_to_server(leases, server)
-    cluster_pb2_grpc.add_ClusterServiceServicer_to_server(ClusterService(calls), server)
+    kv_pb2_grpc.add_KVServiceServicer_to_server(keys, ours)
+    lease_pb2_grpc.add_LeaseServiceServicer_to_server(leases, ours)
+    cluster_pb2_grpc.add_ClusterServiceServicer_to_server(ClusterService(calls), ours)
+    session_pb2_grpc.add_SessionServiceServicer_to_server(SessionService(calls), ours)
+    watches.add_to(server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (*SERVICES, HEALTH_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     bound = _bind(server, address, tls)
-    return ClientServer(server, bound, health=health, leases=leases)
+    return ClientServer(server, bound, health=health, keys=keys, leases=leases, watches=watches)
 
 
 def _credentials(tls: TlsFiles) -> grpc.ServerCredentials:

@@ -1,4 +1,4 @@
-from kvraft.v1 import kv_pb2 as _kv_pb2
+from kvraft.v1 import kv_messages_pb2 as _kv_messages_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -51,7 +51,7 @@ class StatusResponse(_message.Message):
     PEERS_FIELD_NUMBER: _ClassVar[int]
     COUNTERS_FIELD_NUMBER: _ClassVar[int]
     QUORUM_REACHABLE_FIELD_NUMBER: _ClassVar[int]
-    header: _kv_pb2.ResponseHeader
+    header: _kv_messages_pb2.ResponseHeader
     role: Role
     leader: str
     leader_endpoint: str
@@ -69,7 +69,7 @@ class StatusResponse(_message.Message):
     peers: _containers.RepeatedCompositeFieldContainer[PeerStatus]
     counters: _containers.ScalarMap[str, int]
     quorum_reachable: bool
-    def __init__(self, header: _Optional[_Union[_kv_pb2.ResponseHeader, _Mapping]] = ..., role: _Optional[_Union[Role, str]] = ..., leader: _Optional[str] = ..., leader_endpoint: _Optional[str] = ..., commit_index: _Optional[int] = ..., applied_index: _Optional[int] = ..., last_index: _Optional[int] = ..., durable_index: _Optional[int] = ..., snapshot_index: _Optional[int] = ..., cluster_time_ms: _Optional[int] = ..., keys: _Optional[int] = ..., leases: _Optional[int] = ..., state_bytes: _Optional[int] = ..., version: _Optional[str] = ..., disk_id: _Optional[str] = ..., peers: _Optional[_Iterable[_Union[PeerStatus, _Mapping]]] = ..., counters: _Optional[_Mapping[str, int]] = ..., quorum_reachable: bool = ...) -> None: ...
+    def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ..., role: _Optional[_Union[Role, str]] = ..., leader: _Optional[str] = ..., leader_endpoint: _Optional[str] = ..., commit_index: _Optional[int] = ..., applied_index: _Optional[int] = ..., last_index: _Optional[int] = ..., durable_index: _Optional[int] = ..., snapshot_index: _Optional[int] = ..., cluster_time_ms: _Optional[int] = ..., keys: _Optional[int] = ..., leases: _Optional[int] = ..., state_bytes: _Optional[int] = ..., version: _Optional[str] = ..., disk_id: _Optional[str] = ..., peers: _Optional[_Iterable[_Union[PeerStatus, _Mapping]]] = ..., counters: _Optional[_Mapping[str, int]] = ..., quorum_reachable: bool = ...) -> None: ...
 
 class PeerStatus(_message.Message):
     __slots__ = ("name", "connected", "match_index", "contact_age_ms")
@@ -91,9 +91,9 @@ class MembersResponse(_message.Message):
     __slots__ = ("header", "members")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
-    header: _kv_pb2.ResponseHeader
+    header: _kv_messages_pb2.ResponseHeader
     members: _containers.RepeatedCompositeFieldContainer[Member]
-    def __init__(self, header: _Optional[_Union[_kv_pb2.ResponseHeader, _Mapping]] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ...) -> None: ...
+    def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ...) -> None: ...
 
 class Member(_message.Message):
     __slots__ = ("name", "disk_id", "endpoint", "command_version")
@@ -117,9 +117,9 @@ class TransferLeadershipResponse(_message.Message):
     __slots__ = ("header", "leader")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     LEADER_FIELD_NUMBER: _ClassVar[int]
-    header: _kv_pb2.ResponseHeader
+    header: _kv_messages_pb2.ResponseHeader
     leader: str
-    def __init__(self, header: _Optional[_Union[_kv_pb2.ResponseHeader, _Mapping]] = ..., leader: _Optional[str] = ...) -> None: ...
+    def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ..., leader: _Optional[str] = ...) -> None: ...
 
 class SnapshotRequest(_message.Message):
     __slots__ = ()
@@ -146,10 +146,10 @@ class StateHashResponse(_message.Message):
     HEADER_FIELD_NUMBER: _ClassVar[int]
     HASHES_FIELD_NUMBER: _ClassVar[int]
     MISSING_FIELD_NUMBER: _ClassVar[int]
-    header: _kv_pb2.ResponseHeader
+    header: _kv_messages_pb2.ResponseHeader
     hashes: _containers.RepeatedCompositeFieldContainer[NodeHash]
     missing: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, header: _Optional[_Union[_kv_pb2.ResponseHeader, _Mapping]] = ..., hashes: _Optional[_Iterable[_Union[NodeHash, _Mapping]]] = ..., missing: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ..., hashes: _Optional[_Iterable[_Union[NodeHash, _Mapping]]] = ..., missing: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class NodeHash(_message.Message):
     __slots__ = ("node", "index", "revision", "digest")
@@ -162,3 +162,43 @@ class NodeHash(_message.Message):
     revision: int
     digest: str
     def __init__(self, node: _Optional[str] = ..., index: _Optional[int] = ..., revision: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
+
+class Invariant(_message.Message):
+    __slots__ = ("key", "is_prefix", "min", "max", "immutable")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    IS_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    MIN_FIELD_NUMBER: _ClassVar[int]
+    MAX_FIELD_NUMBER: _ClassVar[int]
+    IMMUTABLE_FIELD_NUMBER: _ClassVar[int]
+    key: bytes
+    is_prefix: bool
+    min: int
+    max: int
+    immutable: bool
+    def __init__(self, key: _Optional[bytes] = ..., is_prefix: bool = ..., min: _Optional[int] = ..., max: _Optional[int] = ..., immutable: bool = ...) -> None: ...
+
+class SetInvariantRequest(_message.Message):
+    __slots__ = ("invariant", "identity")
+    INVARIANT_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    invariant: Invariant
+    identity: _kv_messages_pb2.Identity
+    def __init__(self, invariant: _Optional[_Union[Invariant, _Mapping]] = ..., identity: _Optional[_Union[_kv_messages_pb2.Identity, _Mapping]] = ...) -> None: ...
+
+class SetInvariantResponse(_message.Message):
+    __slots__ = ("header",)
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    header: _kv_messages_pb2.ResponseHeader
+    def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ...) -> None: ...
+
+class ListInvariantsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListInvariantsResponse(_message.Message):
+    __slots__ = ("header", "invariants")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    INVARIANTS_FIELD_NUMBER: _ClassVar[int]
+    header: _kv_messages_pb2.ResponseHeader
+    invariants: _containers.RepeatedCompositeFieldContainer[Invariant]
+    def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ..., invariants: _Optional[_Iterable[_Union[Invariant, _Mapping]]] = ...) -> None: ...

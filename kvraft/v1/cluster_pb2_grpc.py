@@ -60,6 +60,16 @@ class ClusterServiceStub(object):
                 request_serializer=kvraft_dot_v1_dot_cluster__pb2.StateHashRequest.SerializeToString,
                 response_deserializer=kvraft_dot_v1_dot_cluster__pb2.StateHashResponse.FromString,
                 _registered_method=True)
+        self.SetInvariant = channel.unary_unary(
+                '/kvraft.v1.ClusterService/SetInvariant',
+                request_serializer=kvraft_dot_v1_dot_cluster__pb2.SetInvariantRequest.SerializeToString,
+                response_deserializer=kvraft_dot_v1_dot_cluster__pb2.SetInvariantResponse.FromString,
+                _registered_method=True)
+        self.ListInvariants = channel.unary_unary(
+                '/kvraft.v1.ClusterService/ListInvariants',
+                request_serializer=kvraft_dot_v1_dot_cluster__pb2.ListInvariantsRequest.SerializeToString,
+                response_deserializer=kvraft_dot_v1_dot_cluster__pb2.ListInvariantsResponse.FromString,
+                _registered_method=True)
 
 
 class ClusterServiceServicer(object):
@@ -100,6 +110,19 @@ class ClusterServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetInvariant(self, request, context):
+        """Demand something of every later value of a key or a prefix; checked inside apply.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInvariants(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClusterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +150,16 @@ def add_ClusterServiceServicer_to_server(servicer, server):
                     servicer.StateHash,
                     request_deserializer=kvraft_dot_v1_dot_cluster__pb2.StateHashRequest.FromString,
                     response_serializer=kvraft_dot_v1_dot_cluster__pb2.StateHashResponse.SerializeToString,
+            ),
+            'SetInvariant': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetInvariant,
+                    request_deserializer=kvraft_dot_v1_dot_cluster__pb2.SetInvariantRequest.FromString,
+                    response_serializer=kvraft_dot_v1_dot_cluster__pb2.SetInvariantResponse.SerializeToString,
+            ),
+            'ListInvariants': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInvariants,
+                    request_deserializer=kvraft_dot_v1_dot_cluster__pb2.ListInvariantsRequest.FromString,
+                    response_serializer=kvraft_dot_v1_dot_cluster__pb2.ListInvariantsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -265,6 +298,60 @@ class ClusterService(object):
             '/kvraft.v1.ClusterService/StateHash',
             kvraft_dot_v1_dot_cluster__pb2.StateHashRequest.SerializeToString,
             kvraft_dot_v1_dot_cluster__pb2.StateHashResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetInvariant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kvraft.v1.ClusterService/SetInvariant',
+            kvraft_dot_v1_dot_cluster__pb2.SetInvariantRequest.SerializeToString,
+            kvraft_dot_v1_dot_cluster__pb2.SetInvariantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInvariants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kvraft.v1.ClusterService/ListInvariants',
+            kvraft_dot_v1_dot_cluster__pb2.ListInvariantsRequest.SerializeToString,
+            kvraft_dot_v1_dot_cluster__pb2.ListInvariantsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -22,45 +22,28 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from kvraft.v1 import error_pb2 as kvraft_dot_v1_dot_error__pb2
+from kvraft.v1 import kv_messages_pb2 as kvraft_dot_v1_dot_kv__messages__pb2
+from kvraft.v1 import lease_pb2 as kvraft_dot_v1_dot_lease__pb2
+from kvraft.v1 import session_pb2 as kvraft_dot_v1_dot_session__pb2
 
+from kvraft.v1.kv_messages_pb2 import *
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12kvraft/v1/kv.proto\x12\tkvraft.v1\"W\n\x0eResponseHeader\x12\x12\n\ncluster_id\x18\x01 \x01(\x06\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x11\n\traft_term\x18\x04 \x01(\x03\"\x8c\x01\n\x05\x45ntry\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x17\n\x0f\x63reate_revision\x18\x03 \x01(\x03\x12\x14\n\x0cmod_revision\x18\x04 \x01(\x03\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x10\n\x08lease_id\x18\x06 \x01(\x03\x12\x15\n\rvalue_omitted\x18\x07 \x01(\x08\"3\n\x08KeyRange\x12\r\n\x05start\x18\x01 \x01(\x0c\x12\x10\n\x03\x65nd\x18\x02 \x01(\x0cH\x00\x88\x01\x01\x42\x06\n\x04_end\"r\n\nGetRequest\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12+\n\x0b\x63onsistency\x18\x02 \x01(\x0e\x32\x16.kvraft.v1.Consistency\x12\x19\n\x0cmin_revision\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0f\n\r_min_revision\"h\n\x0bGetResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12$\n\x05\x65ntry\x18\x02 \x01(\x0b\x32\x10.kvraft.v1.EntryH\x00\x88\x01\x01\x42\x08\n\x06_entry\"\xe8\x01\n\x0bListRequest\x12\x10\n\x06prefix\x18\x01 \x01(\x0cH\x00\x12$\n\x05range\x18\x02 \x01(\x0b\x32\x13.kvraft.v1.KeyRangeH\x00\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x12\n\x05\x61\x66ter\x18\x04 \x01(\x0cH\x01\x88\x01\x01\x12\x11\n\tkeys_only\x18\x05 \x01(\x08\x12+\n\x0b\x63onsistency\x18\x06 \x01(\x0e\x32\x16.kvraft.v1.Consistency\x12\x19\n\x0cmin_revision\x18\x07 \x01(\x03H\x02\x88\x01\x01\x42\x08\n\x06targetB\x08\n\x06_afterB\x0f\n\r_min_revision\"j\n\x0cListResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12!\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x10.kvraft.v1.Entry\x12\x0c\n\x04more\x18\x03 \x01(\x08\"\x99\x01\n\nPutRequest\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x15\n\x08lease_id\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x06ttl_ms\x18\x04 \x01(\x03H\x01\x88\x01\x01\x12\x12\n\nkeep_lease\x18\x05 \x01(\x08\x12\x17\n\x0freturn_previous\x18\x06 \x01(\x08\x42\x0b\n\t_lease_idB\t\n\x07_ttl_ms\"\x8f\x01\n\x0bPutResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x1f\n\x05\x65ntry\x18\x02 \x01(\x0b\x32\x10.kvraft.v1.Entry\x12\'\n\x08previous\x18\x03 \x01(\x0b\x32\x10.kvraft.v1.EntryH\x00\x88\x01\x01\x42\x0b\n\t_previous\"y\n\rDeleteRequest\x12\r\n\x03key\x18\x01 \x01(\x0cH\x00\x12\x10\n\x06prefix\x18\x02 \x01(\x0cH\x00\x12$\n\x05range\x18\x03 \x01(\x0b\x32\x13.kvraft.v1.KeyRangeH\x00\x12\x17\n\x0freturn_previous\x18\x04 \x01(\x08\x42\x08\n\x06target\"\x82\x01\n\x0e\x44\x65leteResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x0f\n\x07\x64\x65leted\x18\x02 \x01(\x03\x12\'\n\x08previous\x18\x03 \x01(\x0b\x32\x10.kvraft.v1.EntryH\x00\x88\x01\x01\x42\x0b\n\t_previous\"\xc6\x01\n\x06\x45xpect\x12\x13\n\x06\x61\x62sent\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x12\n\x05value\x18\x02 \x01(\x0cH\x01\x88\x01\x01\x12\x14\n\x07version\x18\x03 \x01(\x03H\x02\x88\x01\x01\x12\x19\n\x0cmod_revision\x18\x04 \x01(\x03H\x03\x88\x01\x01\x12\x1c\n\x0f\x63reate_revision\x18\x05 \x01(\x03H\x04\x88\x01\x01\x42\t\n\x07_absentB\x08\n\x06_valueB\n\n\x08_versionB\x0f\n\r_mod_revisionB\x12\n\x10_create_revision\"\xad\x01\n\x14\x43ompareAndSetRequest\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x12!\n\x06\x65xpect\x18\x03 \x01(\x0b\x32\x11.kvraft.v1.Expect\x12\x15\n\x08lease_id\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x06ttl_ms\x18\x05 \x01(\x03H\x01\x88\x01\x01\x12\x12\n\nkeep_lease\x18\x06 \x01(\x08\x42\x0b\n\t_lease_idB\t\n\x07_ttl_ms\"\x85\x01\n\x15\x43ompareAndSetResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x11\n\tsucceeded\x18\x02 \x01(\x08\x12$\n\x05\x65ntry\x18\x03 \x01(\x0b\x32\x10.kvraft.v1.EntryH\x00\x88\x01\x01\x42\x08\n\x06_entry*f\n\x0b\x43onsistency\x12\x1b\n\x17\x43ONSISTENCY_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43ONSISTENCY_LINEARIZABLE\x10\x01\x12\x1c\n\x18\x43ONSISTENCY_SERIALIZABLE\x10\x02\x32\xc3\x02\n\tKVService\x12\x34\n\x03Get\x12\x15.kvraft.v1.GetRequest\x1a\x16.kvraft.v1.GetResponse\x12\x37\n\x04List\x12\x16.kvraft.v1.ListRequest\x1a\x17.kvraft.v1.ListResponse\x12\x34\n\x03Put\x12\x15.kvraft.v1.PutRequest\x1a\x16.kvraft.v1.PutResponse\x12=\n\x06\x44\x65lete\x12\x18.kvraft.v1.DeleteRequest\x1a\x19.kvraft.v1.DeleteResponse\x12R\n\rCompareAndSet\x12\x1f.kvraft.v1.CompareAndSetRequest\x1a .kvraft.v1.CompareAndSetResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12kvraft/v1/kv.proto\x12\tkvraft.v1\x1a\x15kvraft/v1/error.proto\x1a\x1bkvraft/v1/kv_messages.proto\x1a\x15kvraft/v1/lease.proto\x1a\x17kvraft/v1/session.proto\"9\n\x0fPipelineRequest\x12&\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x17.kvraft.v1.PipelineCall\"\xf0\x04\n\x0cPipelineCall\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x12\n\ntimeout_ms\x18\x02 \x01(\x03\x12$\n\x03get\x18\x04 \x01(\x0b\x32\x15.kvraft.v1.GetRequestH\x00\x12&\n\x04list\x18\x05 \x01(\x0b\x32\x16.kvraft.v1.ListRequestH\x00\x12$\n\x03put\x18\x06 \x01(\x0b\x32\x15.kvraft.v1.PutRequestH\x00\x12*\n\x06\x64\x65lete\x18\x07 \x01(\x0b\x32\x18.kvraft.v1.DeleteRequestH\x00\x12:\n\x0f\x63ompare_and_set\x18\x08 \x01(\x0b\x32\x1f.kvraft.v1.CompareAndSetRequestH\x00\x12*\n\x06update\x18\t \x01(\x0b\x32\x18.kvraft.v1.UpdateRequestH\x00\x12$\n\x03txn\x18\n \x01(\x0b\x32\x15.kvraft.v1.TxnRequestH\x00\x12(\n\x05grant\x18\x0b \x01(\x0b\x32\x17.kvraft.v1.GrantRequestH\x00\x12*\n\x06revoke\x18\x0c \x01(\x0b\x32\x18.kvraft.v1.RevokeRequestH\x00\x12\x31\n\nkeep_alive\x18\r \x01(\x0b\x32\x1b.kvraft.v1.KeepAliveRequestH\x00\x12&\n\x04open\x18\x0e \x01(\x0b\x32\x16.kvraft.v1.OpenRequestH\x00\x12(\n\x05\x63lose\x18\x0f \x01(\x0b\x32\x17.kvraft.v1.CloseRequestH\x00\x12,\n\x07resolve\x18\x10 \x01(\x0b\x32\x19.kvraft.v1.ResolveRequestH\x00\x42\t\n\x07request\"=\n\x10PipelineResponse\x12)\n\x07replies\x18\x01 \x03(\x0b\x32\x18.kvraft.v1.PipelineReply\"\x91\x05\n\rPipelineReply\x12\n\n\x02id\x18\x01 \x01(\x04\x12\'\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x16.kvraft.v1.ErrorStatusH\x00\x12%\n\x03get\x18\x04 \x01(\x0b\x32\x16.kvraft.v1.GetResponseH\x00\x12\'\n\x04list\x18\x05 \x01(\x0b\x32\x17.kvraft.v1.ListResponseH\x00\x12%\n\x03put\x18\x06 \x01(\x0b\x32\x16.kvraft.v1.PutResponseH\x00\x12+\n\x06\x64\x65lete\x18\x07 \x01(\x0b\x32\x19.kvraft.v1.DeleteResponseH\x00\x12;\n\x0f\x63ompare_and_set\x18\x08 \x01(\x0b\x32 .kvraft.v1.CompareAndSetResponseH\x00\x12+\n\x06update\x18\t \x01(\x0b\x32\x19.kvraft.v1.UpdateResponseH\x00\x12%\n\x03txn\x18\n \x01(\x0b\x32\x16.kvraft.v1.TxnResponseH\x00\x12)\n\x05grant\x18\x0b \x01(\x0b\x32\x18.kvraft.v1.GrantResponseH\x00\x12+\n\x06revoke\x18\x0c \x01(\x0b\x32\x19.kvraft.v1.RevokeResponseH\x00\x12\x32\n\nkeep_alive\x18\r \x01(\x0b\x32\x1c.kvraft.v1.KeepAliveResponseH\x00\x12\'\n\x04open\x18\x0e \x01(\x0b\x32\x17.kvraft.v1.OpenResponseH\x00\x12)\n\x05\x63lose\x18\x0f \x01(\x0b\x32\x18.kvraft.v1.CloseResponseH\x00\x12-\n\x07resolve\x18\x10 \x01(\x0b\x32\x1a.kvraft.v1.ResolveResponseH\x00\x42\x07\n\x05reply2\x81\x04\n\tKVService\x12\x34\n\x03Get\x12\x15.kvraft.v1.GetRequest\x1a\x16.kvraft.v1.GetResponse\x12\x37\n\x04List\x12\x16.kvraft.v1.ListRequest\x1a\x17.kvraft.v1.ListResponse\x12\x34\n\x03Put\x12\x15.kvraft.v1.PutRequest\x1a\x16.kvraft.v1.PutResponse\x12=\n\x06\x44\x65lete\x12\x18.kvraft.v1.DeleteRequest\x1a\x19.kvraft.v1.DeleteResponse\x12R\n\rCompareAndSet\x12\x1f.kvraft.v1.CompareAndSetRequest\x1a .kvraft.v1.CompareAndSetResponse\x12=\n\x06Update\x12\x18.kvraft.v1.UpdateRequest\x1a\x19.kvraft.v1.UpdateResponse\x12\x34\n\x03Txn\x12\x15.kvraft.v1.TxnRequest\x1a\x16.kvraft.v1.TxnResponse\x12G\n\x08Pipeline\x12\x1a.kvraft.v1.PipelineRequest\x1a\x1b.kvraft.v1.PipelineResponse(\x01\x30\x01P\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kvraft.v1.kv_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONSISTENCY']._serialized_start=1954
-  _globals['_CONSISTENCY']._serialized_end=2056
-  _globals['_RESPONSEHEADER']._serialized_start=33
-  _globals['_RESPONSEHEADER']._serialized_end=120
-  _globals['_ENTRY']._serialized_start=123
-  _globals['_ENTRY']._serialized_end=263
-  _globals['_KEYRANGE']._serialized_start=265
-  _globals['_KEYRANGE']._serialized_end=316
-  _globals['_GETREQUEST']._serialized_start=318
-  _globals['_GETREQUEST']._serialized_end=432
-  _globals['_GETRESPONSE']._serialized_start=434
-  _globals['_GETRESPONSE']._serialized_end=538
-  _globals['_LISTREQUEST']._serialized_start=541
-  _globals['_LISTREQUEST']._serialized_end=773
-  _globals['_LISTRESPONSE']._serialized_start=775
-  _globals['_LISTRESPONSE']._serialized_end=881
-  _globals['_PUTREQUEST']._serialized_start=884
-  _globals['_PUTREQUEST']._serialized_end=1037
-  _globals['_PUTRESPONSE']._serialized_start=1040
-  _globals['_PUTRESPONSE']._serialized_end=1183
-  _globals['_DELETEREQUEST']._serialized_start=1185
-  _globals['_DELETEREQUEST']._serialized_end=1306
-  _globals['_DELETERESPONSE']._serialized_start=1309
-  _globals['_DELETERESPONSE']._serialized_end=1439
-  _globals['_EXPECT']._serialized_start=1442
-  _globals['_EXPECT']._serialized_end=1640
-  _globals['_COMPAREANDSETREQUEST']._serialized_start=1643
-  _globals['_COMPAREANDSETREQUEST']._serialized_end=1816
-  _globals['_COMPAREANDSETRESPONSE']._serialized_start=1819
-  _globals['_COMPAREANDSETRESPONSE']._serialized_end=1952
-  _globals['_KVSERVICE']._serialized_start=2059
-  _globals['_KVSERVICE']._serialized_end=2382
+  _globals['_PIPELINEREQUEST']._serialized_start=133
+  _globals['_PIPELINEREQUEST']._serialized_end=190
+  _globals['_PIPELINECALL']._serialized_start=193
+  _globals['_PIPELINECALL']._serialized_end=817
+  _globals['_PIPELINERESPONSE']._serialized_start=819
+  _globals['_PIPELINERESPONSE']._serialized_end=880
+  _globals['_PIPELINEREPLY']._serialized_start=883
+  _globals['_PIPELINEREPLY']._serialized_end=1540
+  _globals['_KVSERVICE']._serialized_start=1543
+  _globals['_KVSERVICE']._serialized_end=2056
 # @@protoc_insertion_point(module_scope)

@@ -1,188 +1,160 @@
+from kvraft.v1 import error_pb2 as _error_pb2
+from kvraft.v1 import kv_messages_pb2 as _kv_messages_pb2
+from kvraft.v1 import lease_pb2 as _lease_pb2
+from kvraft.v1 import session_pb2 as _session_pb2
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+from kvraft.v1.kv_messages_pb2 import ResponseHeader as ResponseHeader
+from kvraft.v1.kv_messages_pb2 import Entry as Entry
+from kvraft.v1.kv_messages_pb2 import Literal as Literal
+from kvraft.v1.kv_messages_pb2 import Clause as Clause
+from kvraft.v1.kv_messages_pb2 import Condition as Condition
+from kvraft.v1.kv_messages_pb2 import ConditionList as ConditionList
+from kvraft.v1.kv_messages_pb2 import Unmet as Unmet
+from kvraft.v1.kv_messages_pb2 import Identity as Identity
+from kvraft.v1.kv_messages_pb2 import SessionIdentity as SessionIdentity
+from kvraft.v1.kv_messages_pb2 import KeyRange as KeyRange
+from kvraft.v1.kv_messages_pb2 import GetRequest as GetRequest
+from kvraft.v1.kv_messages_pb2 import GetResponse as GetResponse
+from kvraft.v1.kv_messages_pb2 import ListRequest as ListRequest
+from kvraft.v1.kv_messages_pb2 import ListResponse as ListResponse
+from kvraft.v1.kv_messages_pb2 import PutRequest as PutRequest
+from kvraft.v1.kv_messages_pb2 import PutResponse as PutResponse
+from kvraft.v1.kv_messages_pb2 import DeleteRequest as DeleteRequest
+from kvraft.v1.kv_messages_pb2 import DeleteResponse as DeleteResponse
+from kvraft.v1.kv_messages_pb2 import Expect as Expect
+from kvraft.v1.kv_messages_pb2 import CompareAndSetRequest as CompareAndSetRequest
+from kvraft.v1.kv_messages_pb2 import CompareAndSetResponse as CompareAndSetResponse
+from kvraft.v1.kv_messages_pb2 import UpdateRequest as UpdateRequest
+from kvraft.v1.kv_messages_pb2 import Action as Action
+from kvraft.v1.kv_messages_pb2 import DeleteAction as DeleteAction
+from kvraft.v1.kv_messages_pb2 import JsonSet as JsonSet
+from kvraft.v1.kv_messages_pb2 import JsonAdd as JsonAdd
+from kvraft.v1.kv_messages_pb2 import JsonRemove as JsonRemove
+from kvraft.v1.kv_messages_pb2 import UpdateResponse as UpdateResponse
+from kvraft.v1.kv_messages_pb2 import TxnRequest as TxnRequest
+from kvraft.v1.kv_messages_pb2 import Operation as Operation
+from kvraft.v1.kv_messages_pb2 import OperationGet as OperationGet
+from kvraft.v1.kv_messages_pb2 import OperationList as OperationList
+from kvraft.v1.kv_messages_pb2 import OperationPut as OperationPut
+from kvraft.v1.kv_messages_pb2 import OperationDelete as OperationDelete
+from kvraft.v1.kv_messages_pb2 import OperationUpdate as OperationUpdate
+from kvraft.v1.kv_messages_pb2 import OperationTxn as OperationTxn
+from kvraft.v1.kv_messages_pb2 import TxnResponse as TxnResponse
+from kvraft.v1.kv_messages_pb2 import OperationResult as OperationResult
+from kvraft.v1.kv_messages_pb2 import GetResult as GetResult
+from kvraft.v1.kv_messages_pb2 import ListResult as ListResult
+from kvraft.v1.kv_messages_pb2 import PutResult as PutResult
+from kvraft.v1.kv_messages_pb2 import DeleteResult as DeleteResult
+from kvraft.v1.kv_messages_pb2 import UpdateResult as UpdateResult
+from kvraft.v1.kv_messages_pb2 import TxnResult as TxnResult
+from kvraft.v1.kv_messages_pb2 import Target as Target
+from kvraft.v1.kv_messages_pb2 import Operator as Operator
+from kvraft.v1.kv_messages_pb2 import Consistency as Consistency
 
 DESCRIPTOR: _descriptor.FileDescriptor
+TARGET_UNSPECIFIED: _kv_messages_pb2.Target
+TARGET_EXISTS: _kv_messages_pb2.Target
+TARGET_VERSION: _kv_messages_pb2.Target
+TARGET_CREATE_REVISION: _kv_messages_pb2.Target
+TARGET_MOD_REVISION: _kv_messages_pb2.Target
+TARGET_LEASE_ID: _kv_messages_pb2.Target
+TARGET_VALUE: _kv_messages_pb2.Target
+TARGET_NUMBER: _kv_messages_pb2.Target
+TARGET_JSON: _kv_messages_pb2.Target
+TARGET_COUNT: _kv_messages_pb2.Target
+OPERATOR_UNSPECIFIED: _kv_messages_pb2.Operator
+OPERATOR_EQUAL: _kv_messages_pb2.Operator
+OPERATOR_NOT_EQUAL: _kv_messages_pb2.Operator
+OPERATOR_LESS: _kv_messages_pb2.Operator
+OPERATOR_LESS_OR_EQUAL: _kv_messages_pb2.Operator
+OPERATOR_GREATER: _kv_messages_pb2.Operator
+OPERATOR_GREATER_OR_EQUAL: _kv_messages_pb2.Operator
+OPERATOR_IN: _kv_messages_pb2.Operator
+OPERATOR_BETWEEN: _kv_messages_pb2.Operator
+OPERATOR_BEGINS_WITH: _kv_messages_pb2.Operator
+CONSISTENCY_UNSPECIFIED: _kv_messages_pb2.Consistency
+CONSISTENCY_LINEARIZABLE: _kv_messages_pb2.Consistency
+CONSISTENCY_SERIALIZABLE: _kv_messages_pb2.Consistency
 
-class Consistency(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    CONSISTENCY_UNSPECIFIED: _ClassVar[Consistency]
-    CONSISTENCY_LINEARIZABLE: _ClassVar[Consistency]
-    CONSISTENCY_SERIALIZABLE: _ClassVar[Consistency]
-CONSISTENCY_UNSPECIFIED: Consistency
-CONSISTENCY_LINEARIZABLE: Consistency
-CONSISTENCY_SERIALIZABLE: Consistency
+class PipelineRequest(_message.Message):
+    __slots__ = ("calls",)
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    calls: _containers.RepeatedCompositeFieldContainer[PipelineCall]
+    def __init__(self, calls: _Optional[_Iterable[_Union[PipelineCall, _Mapping]]] = ...) -> None: ...
 
-class ResponseHeader(_message.Message):
-    __slots__ = ("cluster_id", "node", "revision", "raft_term")
-    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
-    NODE_FIELD_NUMBER: _ClassVar[int]
-    REVISION_FIELD_NUMBER: _ClassVar[int]
-    RAFT_TERM_FIELD_NUMBER: _ClassVar[int]
-    cluster_id: int
-    node: str
-    revision: int
-    raft_term: int
-    def __init__(self, cluster_id: _Optional[int] = ..., node: _Optional[str] = ..., revision: _Optional[int] = ..., raft_term: _Optional[int] = ...) -> None: ...
+class PipelineCall(_message.Message):
+    __slots__ = ("id", "timeout_ms", "get", "list", "put", "delete", "compare_and_set", "update", "txn", "grant", "revoke", "keep_alive", "open", "close", "resolve")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    GET_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    PUT_FIELD_NUMBER: _ClassVar[int]
+    DELETE_FIELD_NUMBER: _ClassVar[int]
+    COMPARE_AND_SET_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_FIELD_NUMBER: _ClassVar[int]
+    TXN_FIELD_NUMBER: _ClassVar[int]
+    GRANT_FIELD_NUMBER: _ClassVar[int]
+    REVOKE_FIELD_NUMBER: _ClassVar[int]
+    KEEP_ALIVE_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    CLOSE_FIELD_NUMBER: _ClassVar[int]
+    RESOLVE_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    timeout_ms: int
+    get: _kv_messages_pb2.GetRequest
+    list: _kv_messages_pb2.ListRequest
+    put: _kv_messages_pb2.PutRequest
+    delete: _kv_messages_pb2.DeleteRequest
+    compare_and_set: _kv_messages_pb2.CompareAndSetRequest
+    update: _kv_messages_pb2.UpdateRequest
+    txn: _kv_messages_pb2.TxnRequest
+    grant: _lease_pb2.GrantRequest
+    revoke: _lease_pb2.RevokeRequest
+    keep_alive: _lease_pb2.KeepAliveRequest
+    open: _session_pb2.OpenRequest
+    close: _session_pb2.CloseRequest
+    resolve: _session_pb2.ResolveRequest
+    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., get: _Optional[_Union[_kv_messages_pb2.GetRequest, _Mapping]] = ..., list: _Optional[_Union[_kv_messages_pb2.ListRequest, _Mapping]] = ..., put: _Optional[_Union[_kv_messages_pb2.PutRequest, _Mapping]] = ..., delete: _Optional[_Union[_kv_messages_pb2.DeleteRequest, _Mapping]] = ..., compare_and_set: _Optional[_Union[_kv_messages_pb2.CompareAndSetRequest, _Mapping]] = ..., update: _Optional[_Union[_kv_messages_pb2.UpdateRequest, _Mapping]] = ..., txn: _Optional[_Union[_kv_messages_pb2.TxnRequest, _Mapping]] = ..., grant: _Optional[_Union[_lease_pb2.GrantRequest, _Mapping]] = ..., revoke: _Optional[_Union[_lease_pb2.RevokeRequest, _Mapping]] = ..., keep_alive: _Optional[_Union[_lease_pb2.KeepAliveRequest, _Mapping]] = ..., open: _Optional[_Union[_session_pb2.OpenRequest, _Mapping]] = ..., close: _Optional[_Union[_session_pb2.CloseRequest, _Mapping]] = ..., resolve: _Optional[_Union[_session_pb2.ResolveRequest, _Mapping]] = ...) -> None: ...
 
-class Entry(_message.Message):
-    __slots__ = ("key", "value", "create_revision", "mod_revision", "version", "lease_id", "value_omitted")
-    KEY_FIELD_NUMBER: _ClassVar[int]
-    VALUE_FIELD_NUMBER: _ClassVar[int]
-    CREATE_REVISION_FIELD_NUMBER: _ClassVar[int]
-    MOD_REVISION_FIELD_NUMBER: _ClassVar[int]
-    VERSION_FIELD_NUMBER: _ClassVar[int]
-    LEASE_ID_FIELD_NUMBER: _ClassVar[int]
-    VALUE_OMITTED_FIELD_NUMBER: _ClassVar[int]
-    key: bytes
-    value: bytes
-    create_revision: int
-    mod_revision: int
-    version: int
-    lease_id: int
-    value_omitted: bool
-    def __init__(self, key: _Optional[bytes] = ..., value: _Optional[bytes] = ..., create_revision: _Optional[int] = ..., mod_revision: _Optional[int] = ..., version: _Optional[int] = ..., lease_id: _Optional[int] = ..., value_omitted: bool = ...) -> None: ...
+class PipelineResponse(_message.Message):
+    __slots__ = ("replies",)
+    REPLIES_FIELD_NUMBER: _ClassVar[int]
+    replies: _containers.RepeatedCompositeFieldContainer[PipelineReply]
+    def __init__(self, replies: _Optional[_Iterable[_Union[PipelineReply, _Mapping]]] = ...) -> None: ...
 
-class KeyRange(_message.Message):
-    __slots__ = ("start", "end")
-    START_FIELD_NUMBER: _ClassVar[int]
-    END_FIELD_NUMBER: _ClassVar[int]
-    start: bytes
-    end: bytes
-    def __init__(self, start: _Optional[bytes] = ..., end: _Optional[bytes] = ...) -> None: ...
-
-class GetRequest(_message.Message):
-    __slots__ = ("key", "consistency", "min_revision")
-    KEY_FIELD_NUMBER: _ClassVar[int]
-    CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
-    MIN_REVISION_FIELD_NUMBER: _ClassVar[int]
-    key: bytes
-    consistency: Consistency
-    min_revision: int
-    def __init__(self, key: _Optional[bytes] = ..., consistency: _Optional[_Union[Consistency, str]] = ..., min_revision: _Optional[int] = ...) -> None: ...
-
-class GetResponse(_message.Message):
-    __slots__ = ("header", "entry")
-    HEADER_FIELD_NUMBER: _ClassVar[int]
-    ENTRY_FIELD_NUMBER: _ClassVar[int]
-    header: ResponseHeader
-    entry: Entry
-    def __init__(self, header: _Optional[_Union[ResponseHeader, _Mapping]] = ..., entry: _Optional[_Union[Entry, _Mapping]] = ...) -> None: ...
-
-class ListRequest(_message.Message):
-    __slots__ = ("prefix", "range", "limit", "after", "keys_only", "consistency", "min_revision")
-    PREFIX_FIELD_NUMBER: _ClassVar[int]
-    RANGE_FIELD_NUMBER: _ClassVar[int]
-    LIMIT_FIELD_NUMBER: _ClassVar[int]
-    AFTER_FIELD_NUMBER: _ClassVar[int]
-    KEYS_ONLY_FIELD_NUMBER: _ClassVar[int]
-    CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
-    MIN_REVISION_FIELD_NUMBER: _ClassVar[int]
-    prefix: bytes
-    range: KeyRange
-    limit: int
-    after: bytes
-    keys_only: bool
-    consistency: Consistency
-    min_revision: int
-    def __init__(self, prefix: _Optional[bytes] = ..., range: _Optional[_Union[KeyRange, _Mapping]] = ..., limit: _Optional[int] = ..., after: _Optional[bytes] = ..., keys_only: bool = ..., consistency: _Optional[_Union[Consistency, str]] = ..., min_revision: _Optional[int] = ...) -> None: ...
-
-class ListResponse(_message.Message):
-    __slots__ = ("header", "entries", "more")
-    HEADER_FIELD_NUMBER: _ClassVar[int]
-    ENTRIES_FIELD_NUMBER: _ClassVar[int]
-    MORE_FIELD_NUMBER: _ClassVar[int]
-    header: ResponseHeader
-    entries: _containers.RepeatedCompositeFieldContainer[Entry]
-    more: bool
-    def __init__(self, header: _Optional[_Union[ResponseHeader, _Mapping]] = ..., entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., more: bool = ...) -> None: ...
-
-class PutRequest(_message.Message):
-    __slots__ = ("key", "value", "lease_id", "ttl_ms", "keep_lease", "return_previous")
-    KEY_FIELD_NUMBER: _ClassVar[int]
-    VALUE_FIELD_NUMBER: _ClassVar[int]
-    LEASE_ID_FIELD_NUMBER: _ClassVar[int]
-    TTL_MS_FIELD_NUMBER: _ClassVar[int]
-    KEEP_LEASE_FIELD_NUMBER: _ClassVar[int]
-    RETURN_PREVIOUS_FIELD_NUMBER: _ClassVar[int]
-    key: bytes
-    value: bytes
-    lease_id: int
-    ttl_ms: int
-    keep_lease: bool
-    return_previous: bool
-    def __init__(self, key: _Optional[bytes] = ..., value: _Optional[bytes] = ..., lease_id: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., keep_lease: bool = ..., return_previous: bool = ...) -> None: ...
-
-class PutResponse(_message.Message):
-    __slots__ = ("header", "entry", "previous")
-    HEADER_FIELD_NUMBER: _ClassVar[int]
-    ENTRY_FIELD_NUMBER: _ClassVar[int]
-    PREVIOUS_FIELD_NUMBER: _ClassVar[int]
-    header: ResponseHeader
-    entry: Entry
-    previous: Entry
-    def __init__(self, header: _Optional[_Union[ResponseHeader, _Mapping]] = ..., entry: _Optional[_Union[Entry, _Mapping]] = ..., previous: _Optional[_Union[Entry, _Mapping]] = ...) -> None: ...
-
-class DeleteRequest(_message.Message):
-    __slots__ = ("key", "prefix", "range", "return_previous")
-    KEY_FIELD_NUMBER: _ClassVar[int]
-    PREFIX_FIELD_NUMBER: _ClassVar[int]
-    RANGE_FIELD_NUMBER: _ClassVar[int]
-    RETURN_PREVIOUS_FIELD_NUMBER: _ClassVar[int]
-    key: bytes
-    prefix: bytes
-    range: KeyRange
-    return_previous: bool
-    def __init__(self, key: _Optional[bytes] = ..., prefix: _Optional[bytes] = ..., range: _Optional[_Union[KeyRange, _Mapping]] = ..., return_previous: bool = ...) -> None: ...
-
-class DeleteResponse(_message.Message):
-    __slots__ = ("header", "deleted", "previous")
-    HEADER_FIELD_NUMBER: _ClassVar[int]
-    DELETED_FIELD_NUMBER: _ClassVar[int]
-    PREVIOUS_FIELD_NUMBER: _ClassVar[int]
-    header: ResponseHeader
-    deleted: int
-    previous: Entry
-    def __init__(self, header: _Optional[_Union[ResponseHeader, _Mapping]] = ..., deleted: _Optional[int] = ..., previous: _Optional[_Union[Entry, _Mapping]] = ...) -> None: ...
-
-class Expect(_message.Message):
-    __slots__ = ("absent", "value", "version", "mod_revision", "create_revision")
-    ABSENT_FIELD_NUMBER: _ClassVar[int]
-    VALUE_FIELD_NUMBER: _ClassVar[int]
-    VERSION_FIELD_NUMBER: _ClassVar[int]
-    MOD_REVISION_FIELD_NUMBER: _ClassVar[int]
-    CREATE_REVISION_FIELD_NUMBER: _ClassVar[int]
-    absent: bool
-    value: bytes
-    version: int
-    mod_revision: int
-    create_revision: int
-    def __init__(self, absent: bool = ..., value: _Optional[bytes] = ..., version: _Optional[int] = ..., mod_revision: _Optional[int] = ..., create_revision: _Optional[int] = ...) -> None: ...
-
-class CompareAndSetRequest(_message.Message):
-    __slots__ = ("key", "value", "expect", "lease_id", "ttl_ms", "keep_lease")
-    KEY_FIELD_NUMBER: _ClassVar[int]
-    VALUE_FIELD_NUMBER: _ClassVar[int]
-    EXPECT_FIELD_NUMBER: _ClassVar[int]
-    LEASE_ID_FIELD_NUMBER: _ClassVar[int]
-    TTL_MS_FIELD_NUMBER: _ClassVar[int]
-    KEEP_LEASE_FIELD_NUMBER: _ClassVar[int]
-    key: bytes
-    value: bytes
-    expect: Expect
-    lease_id: int
-    ttl_ms: int
-    keep_lease: bool
-    def __init__(self, key: _Optional[bytes] = ..., value: _Optional[bytes] = ..., expect: _Optional[_Union[Expect, _Mapping]] = ..., lease_id: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., keep_lease: bool = ...) -> None: ...
-
-class CompareAndSetResponse(_message.Message):
-    __slots__ = ("header", "succeeded", "entry")
-    HEADER_FIELD_NUMBER: _ClassVar[int]
-    SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
-    ENTRY_FIELD_NUMBER: _ClassVar[int]
-    header: ResponseHeader
-    succeeded: bool
-    entry: Entry
-    def __init__(self, header: _Optional[_Union[ResponseHeader, _Mapping]] = ..., succeeded: bool = ..., entry: _Optional[_Union[Entry, _Mapping]] = ...) -> None: ...
+class PipelineReply(_message.Message):
+    __slots__ = ("id", "error", "get", "list", "put", "delete", "compare_and_set", "update", "txn", "grant", "revoke", "keep_alive", "open", "close", "resolve")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    GET_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    PUT_FIELD_NUMBER: _ClassVar[int]
+    DELETE_FIELD_NUMBER: _ClassVar[int]
+    COMPARE_AND_SET_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_FIELD_NUMBER: _ClassVar[int]
+    TXN_FIELD_NUMBER: _ClassVar[int]
+    GRANT_FIELD_NUMBER: _ClassVar[int]
+    REVOKE_FIELD_NUMBER: _ClassVar[int]
+    KEEP_ALIVE_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    CLOSE_FIELD_NUMBER: _ClassVar[int]
+    RESOLVE_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    error: _error_pb2.ErrorStatus
+    get: _kv_messages_pb2.GetResponse
+    list: _kv_messages_pb2.ListResponse
+    put: _kv_messages_pb2.PutResponse
+    delete: _kv_messages_pb2.DeleteResponse
+    compare_and_set: _kv_messages_pb2.CompareAndSetResponse
+    update: _kv_messages_pb2.UpdateResponse
+    txn: _kv_messages_pb2.TxnResponse
+    grant: _lease_pb2.GrantResponse
+    revoke: _lease_pb2.RevokeResponse
+    keep_alive: _lease_pb2.KeepAliveResponse
+    open: _session_pb2.OpenResponse
+    close: _session_pb2.CloseResponse
+    resolve: _session_pb2.ResolveResponse
+    def __init__(self, id: _Optional[int] = ..., error: _Optional[_Union[_error_pb2.ErrorStatus, _Mapping]] = ..., get: _Optional[_Union[_kv_messages_pb2.GetResponse, _Mapping]] = ..., list: _Optional[_Union[_kv_messages_pb2.ListResponse, _Mapping]] = ..., put: _Optional[_Union[_kv_messages_pb2.PutResponse, _Mapping]] = ..., delete: _Optional[_Union[_kv_messages_pb2.DeleteResponse, _Mapping]] = ..., compare_and_set: _Optional[_Union[_kv_messages_pb2.CompareAndSetResponse, _Mapping]] = ..., update: _Optional[_Union[_kv_messages_pb2.UpdateResponse, _Mapping]] = ..., txn: _Optional[_Union[_kv_messages_pb2.TxnResponse, _Mapping]] = ..., grant: _Optional[_Union[_lease_pb2.GrantResponse, _Mapping]] = ..., revoke: _Optional[_Union[_lease_pb2.RevokeResponse, _Mapping]] = ..., keep_alive: _Optional[_Union[_lease_pb2.KeepAliveResponse, _Mapping]] = ..., open: _Optional[_Union[_session_pb2.OpenResponse, _Mapping]] = ..., close: _Optional[_Union[_session_pb2.CloseResponse, _Mapping]] = ..., resolve: _Optional[_Union[_session_pb2.ResolveResponse, _Mapping]] = ...) -> None: ...

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from kvraft.v1 import kv_messages_pb2 as kvraft_dot_v1_dot_kv__messages__pb2
 from kvraft.v1 import kv_pb2 as kvraft_dot_v1_dot_kv__pb2
 
 GRPC_GENERATED_VERSION = '1.71.2'
@@ -38,28 +39,43 @@ class KVServiceStub(object):
         """
         self.Get = channel.unary_unary(
                 '/kvraft.v1.KVService/Get',
-                request_serializer=kvraft_dot_v1_dot_kv__pb2.GetRequest.SerializeToString,
-                response_deserializer=kvraft_dot_v1_dot_kv__pb2.GetResponse.FromString,
+                request_serializer=kvraft_dot_v1_dot_kv__messages__pb2.GetRequest.SerializeToString,
+                response_deserializer=kvraft_dot_v1_dot_kv__messages__pb2.GetResponse.FromString,
                 _registered_method=True)
         self.List = channel.unary_unary(
                 '/kvraft.v1.KVService/List',
-                request_serializer=kvraft_dot_v1_dot_kv__pb2.ListRequest.SerializeToString,
-                response_deserializer=kvraft_dot_v1_dot_kv__pb2.ListResponse.FromString,
+                request_serializer=kvraft_dot_v1_dot_kv__messages__pb2.ListRequest.SerializeToString,
+                response_deserializer=kvraft_dot_v1_dot_kv__messages__pb2.ListResponse.FromString,
                 _registered_method=True)
         self.Put = channel.unary_unary(
                 '/kvraft.v1.KVService/Put',
-                request_serializer=kvraft_dot_v1_dot_kv__pb2.PutRequest.SerializeToString,
-                response_deserializer=kvraft_dot_v1_dot_kv__pb2.PutResponse.FromString,
+                request_serializer=kvraft_dot_v1_dot_kv__messages__pb2.PutRequest.SerializeToString,
+                response_deserializer=kvraft_dot_v1_dot_kv__messages__pb2.PutResponse.FromString,
                 _registered_method=True)
         self.Delete = channel.unary_unary(
                 '/kvraft.v1.KVService/Delete',
-                request_serializer=kvraft_dot_v1_dot_kv__pb2.DeleteRequest.SerializeToString,
-                response_deserializer=kvraft_dot_v1_dot_kv__pb2.DeleteResponse.FromString,
+                request_serializer=kvraft_dot_v1_dot_kv__messages__pb2.DeleteRequest.SerializeToString,
+                response_deserializer=kvraft_dot_v1_dot_kv__messages__pb2.DeleteResponse.FromString,
                 _registered_method=True)
         self.CompareAndSet = channel.unary_unary(
                 '/kvraft.v1.KVService/CompareAndSet',
-                request_serializer=kvraft_dot_v1_dot_kv__pb2.CompareAndSetRequest.SerializeToString,
-                response_deserializer=kvraft_dot_v1_dot_kv__pb2.CompareAndSetResponse.FromString,
+                request_serializer=kvraft_dot_v1_dot_kv__messages__pb2.CompareAndSetRequest.SerializeToString,
+                response_deserializer=kvraft_dot_v1_dot_kv__messages__pb2.CompareAndSetResponse.FromString,
+                _registered_method=True)
+        self.Update = channel.unary_unary(
+                '/kvraft.v1.KVService/Update',
+                request_serializer=kvraft_dot_v1_dot_kv__messages__pb2.UpdateRequest.SerializeToString,
+                response_deserializer=kvraft_dot_v1_dot_kv__messages__pb2.UpdateResponse.FromString,
+                _registered_method=True)
+        self.Txn = channel.unary_unary(
+                '/kvraft.v1.KVService/Txn',
+                request_serializer=kvraft_dot_v1_dot_kv__messages__pb2.TxnRequest.SerializeToString,
+                response_deserializer=kvraft_dot_v1_dot_kv__messages__pb2.TxnResponse.FromString,
+                _registered_method=True)
+        self.Pipeline = channel.stream_stream(
+                '/kvraft.v1.KVService/Pipeline',
+                request_serializer=kvraft_dot_v1_dot_kv__pb2.PipelineRequest.SerializeToString,
+                response_deserializer=kvraft_dot_v1_dot_kv__pb2.PipelineResponse.FromString,
                 _registered_method=True)
 
 
@@ -103,33 +119,70 @@ class KVServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Update(self, request, context):
+        """Apply actions (add, append, set inside JSON, ...) to one key, in one step.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Txn(self, request, context):
+        """Decide, then read and write several keys at one revision: all of it or nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Pipeline(self, request_iterator, context):
+        """Any of these and more, many at a time: what one message holds is begun in its order, and answered in
+        any. One stream a connection is enough; it costs a small part of what as many calls would.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_KVServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'Get': grpc.unary_unary_rpc_method_handler(
                     servicer.Get,
-                    request_deserializer=kvraft_dot_v1_dot_kv__pb2.GetRequest.FromString,
-                    response_serializer=kvraft_dot_v1_dot_kv__pb2.GetResponse.SerializeToString,
+                    request_deserializer=kvraft_dot_v1_dot_kv__messages__pb2.GetRequest.FromString,
+                    response_serializer=kvraft_dot_v1_dot_kv__messages__pb2.GetResponse.SerializeToString,
             ),
             'List': grpc.unary_unary_rpc_method_handler(
                     servicer.List,
-                    request_deserializer=kvraft_dot_v1_dot_kv__pb2.ListRequest.FromString,
-                    response_serializer=kvraft_dot_v1_dot_kv__pb2.ListResponse.SerializeToString,
+                    request_deserializer=kvraft_dot_v1_dot_kv__messages__pb2.ListRequest.FromString,
+                    response_serializer=kvraft_dot_v1_dot_kv__messages__pb2.ListResponse.SerializeToString,
             ),
             'Put': grpc.unary_unary_rpc_method_handler(
                     servicer.Put,
-                    request_deserializer=kvraft_dot_v1_dot_kv__pb2.PutRequest.FromString,
-                    response_serializer=kvraft_dot_v1_dot_kv__pb2.PutResponse.SerializeToString,
+                    request_deserializer=kvraft_dot_v1_dot_kv__messages__pb2.PutRequest.FromString,
+                    response_serializer=kvraft_dot_v1_dot_kv__messages__pb2.PutResponse.SerializeToString,
             ),
             'Delete': grpc.unary_unary_rpc_method_handler(
                     servicer.Delete,
-                    request_deserializer=kvraft_dot_v1_dot_kv__pb2.DeleteRequest.FromString,
-                    response_serializer=kvraft_dot_v1_dot_kv__pb2.DeleteResponse.SerializeToString,
+                    request_deserializer=kvraft_dot_v1_dot_kv__messages__pb2.DeleteRequest.FromString,
+                    response_serializer=kvraft_dot_v1_dot_kv__messages__pb2.DeleteResponse.SerializeToString,
             ),
             'CompareAndSet': grpc.unary_unary_rpc_method_handler(
                     servicer.CompareAndSet,
-                    request_deserializer=kvraft_dot_v1_dot_kv__pb2.CompareAndSetRequest.FromString,
-                    response_serializer=kvraft_dot_v1_dot_kv__pb2.CompareAndSetResponse.SerializeToString,
+                    request_deserializer=kvraft_dot_v1_dot_kv__messages__pb2.CompareAndSetRequest.FromString,
+                    response_serializer=kvraft_dot_v1_dot_kv__messages__pb2.CompareAndSetResponse.SerializeToString,
+            ),
+            'Update': grpc.unary_unary_rpc_method_handler(
+                    servicer.Update,
+                    request_deserializer=kvraft_dot_v1_dot_kv__messages__pb2.UpdateRequest.FromString,
+                    response_serializer=kvraft_dot_v1_dot_kv__messages__pb2.UpdateResponse.SerializeToString,
+            ),
+            'Txn': grpc.unary_unary_rpc_method_handler(
+                    servicer.Txn,
+                    request_deserializer=kvraft_dot_v1_dot_kv__messages__pb2.TxnRequest.FromString,
+                    response_serializer=kvraft_dot_v1_dot_kv__messages__pb2.TxnResponse.SerializeToString,
+            ),
+            'Pipeline': grpc.stream_stream_rpc_method_handler(
+                    servicer.Pipeline,
+                    request_deserializer=kvraft_dot_v1_dot_kv__pb2.PipelineRequest.FromString,
+                    response_serializer=kvraft_dot_v1_dot_kv__pb2.PipelineResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -159,8 +212,8 @@ class KVService(object):
             request,
             target,
             '/kvraft.v1.KVService/Get',
-            kvraft_dot_v1_dot_kv__pb2.GetRequest.SerializeToString,
-            kvraft_dot_v1_dot_kv__pb2.GetResponse.FromString,
+            kvraft_dot_v1_dot_kv__messages__pb2.GetRequest.SerializeToString,
+            kvraft_dot_v1_dot_kv__messages__pb2.GetResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -186,8 +239,8 @@ class KVService(object):
             request,
             target,
             '/kvraft.v1.KVService/List',
-            kvraft_dot_v1_dot_kv__pb2.ListRequest.SerializeToString,
-            kvraft_dot_v1_dot_kv__pb2.ListResponse.FromString,
+            kvraft_dot_v1_dot_kv__messages__pb2.ListRequest.SerializeToString,
+            kvraft_dot_v1_dot_kv__messages__pb2.ListResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -213,8 +266,8 @@ class KVService(object):
             request,
             target,
             '/kvraft.v1.KVService/Put',
-            kvraft_dot_v1_dot_kv__pb2.PutRequest.SerializeToString,
-            kvraft_dot_v1_dot_kv__pb2.PutResponse.FromString,
+            kvraft_dot_v1_dot_kv__messages__pb2.PutRequest.SerializeToString,
+            kvraft_dot_v1_dot_kv__messages__pb2.PutResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -240,8 +293,8 @@ class KVService(object):
             request,
             target,
             '/kvraft.v1.KVService/Delete',
-            kvraft_dot_v1_dot_kv__pb2.DeleteRequest.SerializeToString,
-            kvraft_dot_v1_dot_kv__pb2.DeleteResponse.FromString,
+            kvraft_dot_v1_dot_kv__messages__pb2.DeleteRequest.SerializeToString,
+            kvraft_dot_v1_dot_kv__messages__pb2.DeleteResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -267,8 +320,89 @@ class KVService(object):
             request,
             target,
             '/kvraft.v1.KVService/CompareAndSet',
-            kvraft_dot_v1_dot_kv__pb2.CompareAndSetRequest.SerializeToString,
-            kvraft_dot_v1_dot_kv__pb2.CompareAndSetResponse.FromString,
+            kvraft_dot_v1_dot_kv__messages__pb2.CompareAndSetRequest.SerializeToString,
+            kvraft_dot_v1_dot_kv__messages__pb2.CompareAndSetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Update(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kvraft.v1.KVService/Update',
+            kvraft_dot_v1_dot_kv__messages__pb2.UpdateRequest.SerializeToString,
+            kvraft_dot_v1_dot_kv__messages__pb2.UpdateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Txn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kvraft.v1.KVService/Txn',
+            kvraft_dot_v1_dot_kv__messages__pb2.TxnRequest.SerializeToString,
+            kvraft_dot_v1_dot_kv__messages__pb2.TxnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Pipeline(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/kvraft.v1.KVService/Pipeline',
+            kvraft_dot_v1_dot_kv__pb2.PipelineRequest.SerializeToString,
+            kvraft_dot_v1_dot_kv__pb2.PipelineResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,4 +1,4 @@
-from kvraft.v1 import kv_pb2 as _kv_pb2
+from kvraft.v1 import kv_messages_pb2 as _kv_messages_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -7,22 +7,24 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GrantRequest(_message.Message):
-    __slots__ = ("ttl_ms", "lease_id")
+    __slots__ = ("ttl_ms", "lease_id", "identity")
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
     LEASE_ID_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
     ttl_ms: int
     lease_id: int
-    def __init__(self, ttl_ms: _Optional[int] = ..., lease_id: _Optional[int] = ...) -> None: ...
+    identity: _kv_messages_pb2.Identity
+    def __init__(self, ttl_ms: _Optional[int] = ..., lease_id: _Optional[int] = ..., identity: _Optional[_Union[_kv_messages_pb2.Identity, _Mapping]] = ...) -> None: ...
 
 class GrantResponse(_message.Message):
     __slots__ = ("header", "lease_id", "ttl_ms")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     LEASE_ID_FIELD_NUMBER: _ClassVar[int]
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
-    header: _kv_pb2.ResponseHeader
+    header: _kv_messages_pb2.ResponseHeader
     lease_id: int
     ttl_ms: int
-    def __init__(self, header: _Optional[_Union[_kv_pb2.ResponseHeader, _Mapping]] = ..., lease_id: _Optional[int] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
+    def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ..., lease_id: _Optional[int] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
 
 class KeepAliveRequest(_message.Message):
     __slots__ = ("lease_id",)
@@ -35,24 +37,26 @@ class KeepAliveResponse(_message.Message):
     HEADER_FIELD_NUMBER: _ClassVar[int]
     LEASE_ID_FIELD_NUMBER: _ClassVar[int]
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
-    header: _kv_pb2.ResponseHeader
+    header: _kv_messages_pb2.ResponseHeader
     lease_id: int
     ttl_ms: int
-    def __init__(self, header: _Optional[_Union[_kv_pb2.ResponseHeader, _Mapping]] = ..., lease_id: _Optional[int] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
+    def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ..., lease_id: _Optional[int] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
 
 class RevokeRequest(_message.Message):
-    __slots__ = ("lease_id",)
+    __slots__ = ("lease_id", "identity")
     LEASE_ID_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
     lease_id: int
-    def __init__(self, lease_id: _Optional[int] = ...) -> None: ...
+    identity: _kv_messages_pb2.Identity
+    def __init__(self, lease_id: _Optional[int] = ..., identity: _Optional[_Union[_kv_messages_pb2.Identity, _Mapping]] = ...) -> None: ...
 
 class RevokeResponse(_message.Message):
     __slots__ = ("header", "deleted")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     DELETED_FIELD_NUMBER: _ClassVar[int]
-    header: _kv_pb2.ResponseHeader
+    header: _kv_messages_pb2.ResponseHeader
     deleted: int
-    def __init__(self, header: _Optional[_Union[_kv_pb2.ResponseHeader, _Mapping]] = ..., deleted: _Optional[int] = ...) -> None: ...
+    def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ..., deleted: _Optional[int] = ...) -> None: ...
 
 class DescribeRequest(_message.Message):
     __slots__ = ("lease_id",)
@@ -68,13 +72,13 @@ class DescribeResponse(_message.Message):
     REMAINING_MS_FIELD_NUMBER: _ClassVar[int]
     KEYS_FIELD_NUMBER: _ClassVar[int]
     KEY_COUNT_FIELD_NUMBER: _ClassVar[int]
-    header: _kv_pb2.ResponseHeader
+    header: _kv_messages_pb2.ResponseHeader
     lease_id: int
     ttl_ms: int
     remaining_ms: int
     keys: _containers.RepeatedScalarFieldContainer[bytes]
     key_count: int
-    def __init__(self, header: _Optional[_Union[_kv_pb2.ResponseHeader, _Mapping]] = ..., lease_id: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., remaining_ms: _Optional[int] = ..., keys: _Optional[_Iterable[bytes]] = ..., key_count: _Optional[int] = ...) -> None: ...
+    def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ..., lease_id: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., remaining_ms: _Optional[int] = ..., keys: _Optional[_Iterable[bytes]] = ..., key_count: _Optional[int] = ...) -> None: ...
 
 class LeaseServiceListRequest(_message.Message):
     __slots__ = ("after", "limit")
@@ -89,10 +93,10 @@ class LeaseServiceListResponse(_message.Message):
     HEADER_FIELD_NUMBER: _ClassVar[int]
     LEASES_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
-    header: _kv_pb2.ResponseHeader
+    header: _kv_messages_pb2.ResponseHeader
     leases: _containers.RepeatedCompositeFieldContainer[LeaseSummary]
     more: bool
-    def __init__(self, header: _Optional[_Union[_kv_pb2.ResponseHeader, _Mapping]] = ..., leases: _Optional[_Iterable[_Union[LeaseSummary, _Mapping]]] = ..., more: bool = ...) -> None: ...
+    def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ..., leases: _Optional[_Iterable[_Union[LeaseSummary, _Mapping]]] = ..., more: bool = ...) -> None: ...
 
 class LeaseSummary(_message.Message):
     __slots__ = ("lease_id", "ttl_ms", "remaining_ms", "keys")

@@ -135,13 +135,26 @@ def test_transfer_to_a_dead_node_is_refused_and_writes_go_on():
     world.crash("b")
     answers = []
     world.a.call(world.a.engine.transfer_leadership, "b", answers.append)
-    assert "not connected" in answers[0]
+    assert "b does not answer" in answers[0]
     answers.clear()
     world.cut("c")
     world.a.call(world.a.engine.transfer_leadership, "c", answers.append)
     world.unblock()
     world.until(lambda: answers, 2.0)
     world.write(b"x")
+
+
+def test_transfer_to_a_silent_node_holds_nothing_up():
+    world = World()
+    world.lead("a")
+    world.cut("b")
+    world.run(0.5)
+    answers = []
+    world.a.call(world.a.engine.transfer_leadership, "b", answers.append)
+    assert "b does not answer" in answers[0]
+    started = world.now
+    world.write(b"x")
+    assert world.now - started < 0.2
 
 
 def fail_over(seed, stop):

@@ -154,6 +154,22 @@ def test_align_restarts_where_the_log_differs_or_ends():
         assert [entry[1:] for entry in again.entries] == [(index, term)]
 
 
+def test_align_takes_the_term_of_a_snapshot_that_the_log_has_not_heard_of():
+    """The crash came between the fsync of an installed snapshot and that of the log's new term."""
+    journal = filled(5)
+    term = journal.vote.term
+    journal.align(50, term + 2)
+    assert journal.vote == Vote(term + 2, None)
+    assert reopened(journal).vote == journal.vote
+
+
+def test_align_leaves_a_newer_vote_alone():
+    journal = filled(5)
+    journal.setCurrentTerm(7, "b")
+    journal.align(50, 6)
+    assert journal.vote == Vote(7, "b")
+
+
 def test_a_hole_is_refused_with_advice():
     journal = filled(20)
     journal.trim(15, 0)

@@ -3,16 +3,53 @@
 import pytest
 
 from kvraft.consensus.port import Failure
-from kvraft.core.commands import Put
+from kvraft.core.actions import Action, ActionKind
+from kvraft.core.commands import (
+    Get,
+    KeyIdentity,
+    Put,
+    Request,
+    Resolve,
+    SessionIdentity,
+    SessionOpen,
+    SetInvariant,
+    Txn,
+    Update,
+)
+from kvraft.core.conditions import Clause, Operator, Target
 from kvraft.core.errors import CodecError, Outcome, Reason
-from kvraft.core.results import DeleteResult, PutResult, Refused
+from kvraft.core.results import (
+    CasResult,
+    DeleteResult,
+    GetResult,
+    PutResult,
+    Refused,
+    Replayed,
+    Resolved,
+    SessionResult,
+    TxnResult,
+    Unmet,
+    UpdateResult,
+)
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.messages import Forward, ForwardReply, HashReport, decode, encode
 from kvraft.replica.outcomes import Answer, Denied
 
+ABOVE = Clause(b"k", Target.NUMBER, Operator.GT, (500,))
 MESSAGES = (
     Forward(3, 1500, Put(b"k", b"v")),
+    Forward(3, 1500, Request(Update(b"k", (Action(ActionKind.ADD, 5),)), ABOVE, KeyIdentity(b"i"))),
+    Forward(3, 1500, Request(Txn(ABOVE, (Get(b"k"),)), None, SessionIdentity(7, 3, 2))),
+    Forward(3, 1500, SetInvariant(b"k", True, minimum=-1)),
+    Forward(3, 1500, SessionOpen()),
+    Forward(3, 1500, Resolve(KeyIdentity(b"i"))),
     ForwardReply(4, Answer(DeleteResult(2), 17, 19)),
+    ForwardReply(4, Answer(Unmet(1, (0,), ()), 17, 19)),
+    ForwardReply(4, Answer(Replayed(UpdateResult(None, None), 9), 17, 19)),
+    ForwardReply(4, Answer(Replayed(CasResult(False, None), 9, True), 17, 19)),
+    ForwardReply(4, Answer(TxnResult(None, (GetResult(None),)), 17, 19)),
+    ForwardReply(4, Answer(Resolved(DeleteResult(2), 9), 17, 19)),
+    ForwardReply(4, Answer(SessionResult(7), 17, 19)),
     ForwardReply(5, Answer(Refused(Reason.LEASE_NOT_FOUND, "no lease 7"), 17, 19)),
     ForwardReply(6, Denied(Reason.NO_QUORUM, Outcome.NOT_APPLIED, "späť", "n2", 100)),
     ForwardReply(7, Denied(Reason.UNKNOWN_RESULT, Outcome.UNKNOWN, "gone")),

@@ -8,6 +8,7 @@ import pytest
 from service_node import BytesBackup
 from service_wire import Wire, failing, failure_of
 
+from kvraft.core.commands import COMMAND_VERSION
 from kvraft.core.errors import Outcome, Reason
 from kvraft.replica.outcomes import Denied
 from kvraft.replica.port import StateHash
@@ -61,7 +62,7 @@ async def test_members_with_the_endpoints_that_are_known(wire: Wire) -> None:
         ("n2", "0000000000000002", "127.0.0.1:4389"),
         ("n3", "0000000000000003", ""),
     ]
-    assert answer.members[0].command_version == 1
+    assert answer.members[0].command_version == COMMAND_VERSION
 
 
 async def test_leadership_goes_where_it_is_sent(wire: Wire) -> None:

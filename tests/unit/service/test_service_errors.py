@@ -24,7 +24,13 @@ REFUSALS = [
     (Reason.TOO_MANY_LEASES, StatusCode.RESOURCE_EXHAUSTED),
     (Reason.NO_SPACE, StatusCode.RESOURCE_EXHAUSTED),
     (Reason.OVERLOAD, StatusCode.RESOURCE_EXHAUSTED),
+    (Reason.TOO_MANY_INVARIANTS, StatusCode.RESOURCE_EXHAUSTED),
+    (Reason.INVARIANT, StatusCode.FAILED_PRECONDITION),
+    (Reason.WRONG_TYPE, StatusCode.FAILED_PRECONDITION),
+    (Reason.ABANDONED, StatusCode.FAILED_PRECONDITION),
+    (Reason.KEY_REUSED, StatusCode.INVALID_ARGUMENT),
 ]
+ENDED = Reason.SESSION_EXPIRED
 NOT_APPLIED, UNKNOWN = Outcome.NOT_APPLIED, Outcome.UNKNOWN
 DENIALS = [
     # reason and outcome of the node; status and reason that the client must see
@@ -48,7 +54,7 @@ def put() -> kv_pb2.PutRequest:
 
 async def test_each_reason_is_in_the_table() -> None:
     assert set(STATUS) == set(Reason)
-    assert {row[0] for row in REFUSALS} | {row[0] for row in DENIALS} == set(Reason)
+    assert {row[0] for row in REFUSALS} | {row[0] for row in DENIALS} | {ENDED} == set(Reason)
 
 
 @pytest.mark.parametrize(("reason", "code"), REFUSALS)
@@ -58,6 +64,13 @@ async def test_a_refusal_of_the_state_machine(wire: Wire, reason, code) -> None:
     assert (failed.code, failed.info.reason) == (code, reason.value)
     assert failed.metadata["outcome"] == "NOT_APPLIED"
     assert failed.message == "because of it"
+
+
+async def test_an_ended_session_knows_nothing_of_its_mutations(wire: Wire) -> None:
+    wire.node.script = [Answer(Refused(ENDED, "session 5 has ended"), 1, 1)]
+    failed = await failing(wire.kv.Put(put()))
+    assert (failed.code, failed.info.reason) == (StatusCode.FAILED_PRECONDITION, ENDED.value)
+    assert failed.metadata["outcome"] == "UNKNOWN"
 
 
 @pytest.mark.parametrize(("reason", "outcome", "code", "seen"), DENIALS)

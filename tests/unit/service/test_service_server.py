@@ -77,6 +77,8 @@ async def test_reflection_lists_the_services_and_describes_them(wire: Wire) -> N
         "kvraft.v1.KVService",
         "kvraft.v1.LeaseService",
         "kvraft.v1.ClusterService",
+        "kvraft.v1.SessionService",
+        "kvraft.v1.WatchService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }

@@ -1,0 +1,134 @@
+"""What a command costs: bytes in the log, and work in `apply`, estimated before it is proposed.
+
+Imports: core. Exact sizes are checked by `validate`; here it is about how much one entry may hold.
+"""
+
+from collections.abc import Iterator
+
+from kvraft.core.actions import ActionKind
+from kvraft.core.commands import (
+    Command,
+    CompareAndSet,
+    DeleteRange,
+    GetRange,
+    LeaseRevoke,
+    Operation,
+    Put,
+    Request,
+    Txn,
+    Update,
+)
+from kvraft.core.conditions import All, AnyOf, Clause, Condition, Not, Target
+from kvraft.core.machine import StateMachine
+from kvraft.core.validation_conditions import literal_bytes
+
+OVERHEAD_BYTES = 64
+"""Of a command, a clause or an action besides its keys and values."""
+JSON_BYTES_A_COST = 8_192
+"""JSON that takes as long to read and write as an ordinary command takes to apply (0.2 ms)."""
+COPIED_BYTES_A_COST = 65_536
+"""Bytes that are copied into a new value in that time (a fresh megabyte takes 3 ms)."""
+ENTRIES_A_COST = 40
+"""Entries of a range that are read in that time."""
+CLAUSES_A_COST = 4
+"""Clauses that are decided in that time, JSON apart."""
+JSON_ACTIONS = {ActionKind.JSON_SET, ActionKind.JSON_ADD, ActionKind.JSON_REMOVE}
+
+
+def log_bytes(command: Command | Operation) -> int:
+    """Return about how many bytes a command takes in an entry."""
+    match command:
+        case Request():
+            return log_bytes(command.mutation) + _condition_bytes(command.condition)
+        case Txn():
+            operations = sum(map(log_bytes, (*command.then, *command.orelse)))
+            return operations + _condition_bytes(command.condition)
+        case Update():
+            given = (each.operand for each in command.actions)
+            operands = sum(len(each) for each in given if isinstance(each, bytes))
+            return len(command.key) + operands + OVERHEAD_BYTES * (1 + len(command.actions))
+        case _:
+            value = getattr(command, "value", b"")
+            return len(getattr(command, "key", b"")) + len(value) + OVERHEAD_BYTES
+
+
+class EntryCosts:
+    """What the commands of one entry take to apply, each behind those that were asked before it.
+
+    In ordinary ones; `wide` for what may touch thousands of entries. A value counts with all that
+    the entry gives to its key before, so that 255 updates of a document that comes with them are
+    not taken for updates of nothing.
+    """
+
+    def __init__(self, machine: StateMachine, wide: int) -> None:
+        self._machine = machine
+        self._wide = wide
+        self._given: dict[bytes, int] = {}
+        """Bytes of values that came before in this entry."""
+
+    def of(self, command: Command | Operation) -> int:  # noqa: PLR0911 - one line a kind
+        """Return about what `apply` takes for the entry's next command."""
+        match command:
+            case Put() | CompareAndSet():
+                self._give(command.key, len(command.value))
+                return 1
+            case Request():
+                return self._condition(command.condition) + self.of(command.mutation)
+            case Txn():
+                operations = (*command.then, *command.orelse)
+                return self._condition(command.condition) + sum(map(self.of, operations))
+            case Update():
+                return 1 + self._update(command)
+            case GetRange():
+                return 1 + min(self._wide, command.limit // ENTRIES_A_COST)
+            case DeleteRange() | LeaseRevoke():
+                return self._wide
+            case _:
+                return 1
+
+    def _update(self, command: Update) -> int:
+        kinds = {action.kind for action in command.actions}
+        given = sum(
+            len(each.operand) for each in command.actions if isinstance(each.operand, bytes)
+        )
+        if given:
+            self._give(command.key, given)
+        if not kinds.isdisjoint(JSON_ACTIONS):
+            return self._value_bytes(command.key) // JSON_BYTES_A_COST
+        copies = ActionKind.APPEND in kinds
+        return self._value_bytes(command.key) // COPIED_BYTES_A_COST if copies else 0
+
+    def _condition(self, condition: Condition | None) -> int:
+        """Four clauses take about as long as a write; each value is read as JSON once."""
+        clauses = list(clauses_of(condition))
+        as_json = {each.key for each in clauses if each.pointer or each.target is Target.JSON}
+        read = sum(self._value_bytes(key) // JSON_BYTES_A_COST for key in as_json)
+        return len(clauses) // CLAUSES_A_COST + read
+
+    def _give(self, key: bytes, size: int) -> None:
+        self._given[key] = self._given.get(key, 0) + size
+
+    def _value_bytes(self, key: bytes) -> int:
+        found = self._machine.get(key)
+        return self._given.get(key, 0) + (0 if found is None else len(found.value))
+
+
+def _condition_bytes(condition: Condition | None) -> int:
+    size = 0
+    for clause in clauses_of(condition):
+        given = clause.operands
+        size += len(clause.key) + sum(map(literal_bytes, given))
+        size += OVERHEAD_BYTES
+    return size
+
+
+def clauses_of(condition: Condition | None) -> Iterator[Clause]:
+    """Yield the clauses of a condition in reading order; validation bounds its depth."""
+    match condition:
+        case Clause():
+            yield condition
+        case All() | AnyOf():
+            for part in condition.parts:
+                yield from clauses_of(part)
+        case Not():
+            yield from clauses_of(condition.part)

@@ -1,0 +1,82 @@
+"""Who asks: identities of mutations, and the mutation that carries one."""
+
+from kvraft.core.commands import (
+    Identity,
+    KeyIdentity,
+    Mutation,
+    Request,
+    SessionIdentity,
+)
+from kvraft.core.conditions import Condition
+from kvraft.core.errors import Outcome, Reason
+from kvraft.core.limits import RequestLimits
+from kvraft.service.convert.checks import checked_from, invalid
+from kvraft.service.convert.conditions import condition_of
+from kvraft.service.errors import CallError
+from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2
+
+_Identified = (
+    kv_pb2.PutRequest
+    | kv_pb2.DeleteRequest
+    | kv_pb2.CompareAndSetRequest
+    | kv_pb2.UpdateRequest
+    | kv_pb2.TxnRequest
+    | lease_pb2.GrantRequest
+    | lease_pb2.RevokeRequest
+    | cluster_pb2.SetInvariantRequest
+)
+_Conditional = (
+    kv_pb2.PutRequest | kv_pb2.DeleteRequest | kv_pb2.CompareAndSetRequest | kv_pb2.UpdateRequest
+)
+
+
+def identity_of(given: kv_pb2.Identity, limits: RequestLimits) -> Identity:
+    """Return an identity; CallError for one that is malformed."""
+    match given.WhichOneof("kind"):
+        case "session":
+            return _session_identity(given.session)
+        case "idempotency_key":
+            size, most = len(given.idempotency_key), limits.idempotency_key_bytes
+            if 1 <= size <= most:
+                return KeyIdentity(given.idempotency_key)
+            text = f"identity.idempotency_key: 1 to {most} bytes, got {size}"
+            raise CallError(Reason.INVALID, Outcome.NOT_APPLIED, text, limit=most, actual=size)
+        case _:
+            raise invalid("identity: one of session, idempotency_key must be set, got none")
+
+
+def _session_identity(given: kv_pb2.SessionIdentity) -> SessionIdentity:
+    session_id = checked_from(given.session_id, 1, "identity.session.session_id")
+    sequence = checked_from(given.sequence, 1, "identity.session.sequence")
+    first = checked_from(given.first_unacked, 1, "identity.session.first_unacked")
+    if first > sequence:
+        text = f"identity.session.first_unacked: at most sequence ({sequence}), got {first}"
+        raise invalid(text)
+    return SessionIdentity(session_id, sequence, first)
+
+
+def identified(
+    mutation: Mutation, request: _Identified, limits: RequestLimits
+) -> Mutation | Request:
+    """Return the mutation with the identity of its request, where it has one."""
+    return _wrapped(mutation, None, request, limits)
+
+
+def conditional(
+    mutation: Mutation, request: _Conditional, limits: RequestLimits
+) -> Mutation | Request:
+    """Return the mutation with the condition and the identity of its request."""
+    condition = None
+    if request.HasField("condition"):
+        condition = condition_of(request.condition, limits)
+    return _wrapped(mutation, condition, request, limits)
+
+
+def _wrapped(
+    mutation: Mutation, condition: Condition | None, request: _Identified, limits: RequestLimits
+) -> Mutation | Request:
+    """A mutation with neither stays plain: that is the hot path."""
+    identity = identity_of(request.identity, limits) if request.HasField("identity") else None
+    if condition is None and identity is None:
+        return mutation
+    return Request(mutation, condition, identity)

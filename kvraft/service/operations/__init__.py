@@ -1,0 +1,1 @@
+"""What each unary call asks of the node and answers, whether it comes alone or in a pipeline."""

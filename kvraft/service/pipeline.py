@@ -1,0 +1,265 @@
+"""KVService.Pipeline: many calls on one stream; no task and no message for each of them.
+
+A call begins when it is read, in the order of its message. What was answered in one turn of the
+loop leaves in one message. A reply is written only when it can leave, so a client that does not
+read holds up no more than its window, and is cut off in the end.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from kvraft.core.errors import Outcome, Reason
+from kvraft.replica.outcomes import Answer, Denied
+from kvraft.service.calls import Calls, Context
+from kvraft.service.convert.checks import checked_count, invalid
+from kvraft.service.deadlines import answer_by
+from kvraft.service.errors import CallError, abort, status_of
+from kvraft.service.operations.kv import KeyValueOperations
+from kvraft.service.operations.lease import LeaseOperations
+from kvraft.service.operations.session import SessionOperations
+from kvraft.service.shutdown import shutting_down
+from kvraft.service.unreadable import require_readable
+from kvraft.service.work import Change, Work
+from kvraft.v1 import kv_pb2
+
+Begin = Callable[[Any], Work[Any]]
+
+
+def operations(calls: Calls) -> dict[str, Begin]:
+    """Return what each kind of call does, by its field's name."""
+    keys, leases, sessions = (
+        KeyValueOperations(calls),
+        LeaseOperations(calls),
+        SessionOperations(calls),
+    )
+    return {
+        "get": keys.get,
+        "list": keys.list,
+        "put": keys.put,
+        "delete": keys.delete,
+        "compare_and_set": keys.compare_and_set,
+        "update": keys.update,
+        "txn": keys.txn,
+        "grant": leases.grant,
+        "revoke": leases.revoke,
+        "keep_alive": leases.keep_alive,
+        "open": sessions.open,
+        "close": sessions.close,
+        "resolve": sessions.resolve,
+    }
+
+
+class Pipelines:
+    """The streams of one node."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._operations = operations(calls)
+        self._streams: set[PipelineStream] = set()
+        self._turns = asyncio.Lock()
+        """Of the streams whose calls take long to begin, one goes on in a turn of the loop."""
+        self._stopping: CallError | None = None
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    async def serve(
+        self, requests: AsyncIterator[kv_pb2.PipelineRequest], context: Context
+    ) -> None:
+        """Serve one stream to its end."""
+        stream = PipelineStream(self._calls, self._operations, context, self._turns)
+        self._streams.add(stream)
+        try:
+            if self._stopping is not None:
+                raise self._stopping
+            await stream.run(requests)
+        except CallError as error:
+            self._streams.discard(stream)  # a client that does not read may not hear it for long
+            await abort(context, error, self._calls.node.endpoints())
+        finally:
+            self._streams.discard(stream)
+
+    def close(self) -> None:
+        """End the open streams; their clients are told where to go."""
+        node = self._calls.node
+        self._stopping = reason = shutting_down(node.name, node.leader)
+        for stream in self._streams:
+            stream.stop(reason)
+
+
+class _Call:
+    """One call, from its beginning to its reply."""
+
+    __slots__ = ("_finished", "begun", "call_id", "kind", "outcome", "size", "work")
+
+    def __init__(self, call_id: int, size: int, finished: "Callable[[_Call], None]") -> None:
+        self.call_id = call_id
+        self.size = size
+        self.kind = ""
+        self.work: Work[Any] | None = None
+        self.outcome: Answer | Denied | CallError | None = None
+        self.begun: kv_pb2.PipelineReply | None = None
+        """A reply that is written over several turns."""
+        self._finished = finished
+
+    def finish(self, outcome: Answer | Denied | CallError | None) -> None:
+        """Take the node's word: what to write, or that it may be written."""
+        self.outcome = outcome
+        self._finished(self)
+
+
+class PipelineStream:
+    """One stream: reads ahead of the replies by a bounded window."""
+
+    def __init__(
+        self, calls: Calls, begin: dict[str, Begin], context: Context, turns: asyncio.Lock
+    ) -> None:
+        self._calls = calls
+        self._begin = begin
+        self._context = context
+        self._turns = turns
+        self._open: set[int] = set()
+        """Ids of the calls without a reply."""
+        self._open_bytes = 0
+        self._finished: deque[_Call] = deque()
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._reader: asyncio.Task[None] | None = None
+        self._end: CallError | None = None
+
+    async def run(self, requests: AsyncIterator[kv_pb2.PipelineRequest]) -> None:
+        """Serve until the client ends the stream and all is answered; CallError to end it so.
+
+        That is raised once all that was begun is answered: of the others it says NOT_APPLIED.
+        """
+        self._reader = reader = asyncio.create_task(self._read(requests))
+        reader.add_done_callback(lambda _: self._news.set())  # also of one that never began
+        try:
+            while self._finished or self._open or not reader.done():
+                if self._finished:
+                    response = self._replies()
+                    if response.replies:
+                        await self._write(response)
+                    else:
+                        await asyncio.sleep(0)
+                    continue
+                if reader.done() and not reader.cancelled():
+                    reader.result()  # a bug: what it had begun is not waited for
+                self._news.clear()
+                await self._news.wait()
+            if self._end is not None:
+                raise self._end
+            await reader  # it has ended: an exception of gRPC is raised here
+        finally:
+            reader.cancel()
+            self._finished.clear()
+
+    def stop(self, reason: CallError) -> None:
+        """Read no more; end with `reason` once what was read is answered."""
+        self._end = self._end or reason
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def _read(self, requests: AsyncIterator[kv_pb2.PipelineRequest]) -> None:
+        limits = self._calls.limits
+        try:
+            async for message in requests:
+                require_readable(message)
+                await self._begin_all(message)
+                while (
+                    len(self._open) >= limits.pipeline_calls
+                    or self._open_bytes >= limits.pipeline_bytes
+                ):
+                    self._room.clear()
+                    await self._room.wait()
+        except CallError as error:
+            self._end = self._end or error
+
+    async def _begin_all(self, message: kv_pb2.PipelineRequest) -> None:
+        """Begin the calls in their order; where they are large, others have their turn between."""
+        limits, clock = self._calls.limits, self._calls.node.now
+        count = len(message.calls)
+        checked_count(count, "calls", limits.pipeline_batch)
+        size = message.ByteSize() // count
+        now = begun_at = clock()
+        for given in message.calls:
+            if (clock() - begun_at) * 1000 >= limits.pipeline_slice_ms:
+                async with self._turns:
+                    await asyncio.sleep(0)
+                begun_at = clock()
+            if given.id in self._open:
+                raise invalid(f"calls: two with the id {given.id}, the first one is unanswered")
+            self._open.add(given.id)
+            self._open_bytes += size
+            call = _Call(given.id, size, self._answered)
+            try:
+                self._begin_one(call, given, now)
+            except CallError as error:
+                call.finish(error)
+
+    def _begin_one(self, call: _Call, given: kv_pb2.PipelineCall, now: float) -> None:
+        kind = given.WhichOneof("request")
+        if kind is None:
+            known = ", ".join(self._begin)
+            raise invalid(f"request: one of {known} must be set, got none that is known here")
+        calls, call.kind = self._calls, kind
+        left = given.timeout_ms / 1000 if given.timeout_ms else None
+        deadline = answer_by(now, left, calls.limits)
+        call.work = work = self._begin[kind](getattr(given, kind))
+        if isinstance(work, Change):
+            calls.node.submit(work.command, deadline, call.finish)
+        else:
+            calls.begin_read(work.demands, deadline, call.finish)
+
+    def _answered(self, call: _Call) -> None:
+        self._finished.append(call)
+        self._news.set()
+
+    def _replies(self) -> kv_pb2.PipelineResponse:
+        """Write what is finished, as far as one message holds it."""
+        response = kv_pb2.PipelineResponse()
+        left = self._calls.limits.pipeline_reply_bytes
+        while self._finished and left > 0:
+            call = self._finished.popleft()
+            reply = call.begun or response.replies.add(id=call.call_id)
+            try:
+                if not self._fill(reply, call):
+                    # It goes on in a later turn, behind the others.
+                    call.begun = response.replies.pop() if call.begun is None else reply
+                    self._finished.append(call)
+                    break
+            except CallError as error:
+                reply.error.CopyFrom(status_of(error, self._calls.node.endpoints()))
+            if call.begun is not None:
+                response.replies.append(call.begun)
+            left -= reply.ByteSize()
+            self._open.discard(call.call_id)
+            self._open_bytes -= call.size
+        self._room.set()
+        return response
+
+    def _fill(self, reply: kv_pb2.PipelineReply, call: _Call) -> bool:
+        """Write what there is to write; False: there is more to come in a later turn."""
+        work, outcome = call.work, call.outcome
+        if isinstance(outcome, CallError) or work is None:
+            assert isinstance(outcome, CallError), "a call without work has an error"
+            raise outcome
+        into = getattr(reply, call.kind)
+        if isinstance(work, Change):
+            assert outcome is not None, "a command has an answer"
+            work.write(into, outcome)
+            return True
+        assert not isinstance(outcome, Answer), "a read has no answer of its own"
+        # The barrier was met in an earlier turn: what is applied by now is only newer.
+        return work.write(into, self._calls.meeting(work.demands, outcome)) is not False
+
+    async def _write(self, response: kv_pb2.PipelineResponse) -> None:
+        stall_ms = self._calls.limits.pipeline_stall_ms
+        try:
+            async with asyncio.timeout(stall_ms / 1000):
+                await self._context.write(response)
+        except TimeoutError:
+            text = f"the client has read no reply for {stall_ms} ms"
+            raise CallError(Reason.OVERLOAD, Outcome.UNKNOWN, text, limit=stall_ms) from None

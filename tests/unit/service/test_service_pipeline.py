@@ -1,0 +1,383 @@
+"""Many calls on one stream: replies out of order, in batches, bounded, and as the unary ones."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from service_node import ScriptedNode
+from service_wire import Failed, Wire, failing
+
+from kvraft.core.errors import Outcome, Reason
+from kvraft.replica.outcomes import Denied
+from kvraft.service.limits import ServiceLimits
+from kvraft.service.server import build_server
+from kvraft.v1 import error_pb2, kv_pb2, lease_pb2, session_pb2
+
+pytestmark = pytest.mark.asyncio
+
+Call = kv_pb2.PipelineCall
+UNREADABLE = b"\x0a\xff\xff\xff\xff\x0f"
+
+
+class Pipe:
+    """One stream; replies by id."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.call: Any = wire.kv.Pipeline()
+        self.batches: list[int] = []
+
+    async def send(self, *calls: Call) -> None:
+        await self.call.write(kv_pb2.PipelineRequest(calls=calls))
+
+    async def receive(self, count: int) -> dict[int, kv_pb2.PipelineReply]:
+        """Return the next replies; no id may come twice."""
+        found: dict[int, kv_pb2.PipelineReply] = {}
+        while len(found) < count:
+            message = await self.call.read()
+            assert message is not grpc.aio.EOF
+            self.batches.append(len(message.replies))
+            for reply in message.replies:
+                assert reply.id not in found
+                found[reply.id] = reply
+        assert len(found) == count
+        return found
+
+    async def end(self) -> Failed:
+        """Return what the stream failed with, after the last reply."""
+        return await failing(self.call.read())
+
+
+@pytest.fixture
+def pipe(wire: Wire) -> Pipe:
+    return Pipe(wire)
+
+
+def put(call_id: int, value: bytes = b"v", key: bytes = b"k", timeout_ms: int = 5_000) -> Call:
+    return Call(id=call_id, timeout_ms=timeout_ms, put=kv_pb2.PutRequest(key=key, value=value))
+
+
+def get(call_id: int, key: bytes = b"k", **more: Any) -> Call:
+    return Call(id=call_id, timeout_ms=5_000, get=kv_pb2.GetRequest(key=key, **more))
+
+
+def info_of(status: error_pb2.ErrorStatus) -> error_pb2.ErrorInfo:
+    (packed,) = status.details
+    return error_pb2.ErrorInfo.FromString(packed.value)
+
+
+REQUESTS: dict[str, Any] = {
+    "get": kv_pb2.GetRequest(key=b"a"),
+    "list": kv_pb2.ListRequest(prefix=b""),
+    "put": kv_pb2.PutRequest(key=b"a", value=b"2", return_previous=True),
+    "delete": kv_pb2.DeleteRequest(key=b"a", return_previous=True),
+    "compare_and_set": kv_pb2.CompareAndSetRequest(
+        key=b"a", value=b"3", expect=kv_pb2.Expect(value=b"1")
+    ),
+    "update": kv_pb2.UpdateRequest(key=b"a", actions=[kv_pb2.Action(add=4)]),
+    "txn": kv_pb2.TxnRequest(
+        then=[kv_pb2.Operation(get=kv_pb2.OperationGet(key=b"a"))],
+        otherwise=[],
+    ),
+    "grant": lease_pb2.GrantRequest(ttl_ms=5_000, lease_id=77),
+    "keep_alive": lease_pb2.KeepAliveRequest(lease_id=5),
+    "revoke": lease_pb2.RevokeRequest(lease_id=5),
+    "open": session_pb2.OpenRequest(),
+    "close": session_pb2.CloseRequest(session_id=1),
+    "resolve": session_pb2.ResolveRequest(identity=kv_pb2.Identity(idempotency_key=b"never")),
+}
+
+
+async def stub_answer(wire: Wire, kind: str) -> Any:
+    request = REQUESTS[kind]
+    name = "".join(part.capitalize() for part in kind.split("_"))
+    if kind == "keep_alive":
+        call: Any = wire.lease.KeepAlive(iter([request]))
+        return await call.read()
+    stub: Any = wire.kv
+    if kind in ("grant", "revoke"):
+        stub = wire.lease
+    if kind in ("open", "close", "resolve"):
+        stub = wire.session
+    return await getattr(stub, name)(request)
+
+
+async def prepare(wire: Wire) -> None:
+    await wire.kv.Put(kv_pb2.PutRequest(key=b"a", value=b"1"))
+    await wire.lease.Grant(lease_pb2.GrantRequest(ttl_ms=9_000, lease_id=5))
+    await wire.session.Open(session_pb2.OpenRequest())
+
+
+@pytest.mark.parametrize("kind", REQUESTS)
+async def test_a_call_is_answered_as_on_its_own(
+    kind: str, wire: Wire, limits: ServiceLimits
+) -> None:
+    other_node = ScriptedNode()
+    other_node.form()
+    server = build_server(other_node, "127.0.0.1:0", limits=limits)
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            other = Wire(other_node, server, channel)
+            await prepare(wire)
+            await prepare(other)
+            alone = await stub_answer(other, kind)
+        pipe = Pipe(wire)
+        await pipe.send(Call(id=9, timeout_ms=2_000, **{kind: REQUESTS[kind]}))
+        reply = (await pipe.receive(1))[9]
+    finally:
+        await server.stop(0)
+
+    assert reply.WhichOneof("reply") == kind, reply.error
+    assert getattr(reply, kind) == alone
+    assert alone.header.node == "n1"
+
+
+async def test_what_waits_does_not_hold_up_the_rest(node: ScriptedNode, pipe: Pipe) -> None:
+    node.hold = True
+    await pipe.send(put(1, b"first"))
+    await node.until_held(1)
+    node.hold = False
+    await pipe.send(put(2, b"second"))
+    assert (await pipe.receive(1))[2].put.entry.value == b"second"
+    node.release()
+    assert (await pipe.receive(1))[1].put.entry.value == b"first"
+
+
+async def test_calls_begin_in_the_order_of_their_message(node: ScriptedNode, pipe: Pipe) -> None:
+    await pipe.send(*(put(number, b"%d" % number) for number in range(1, 65)))
+    replies = await pipe.receive(64)
+    revisions = [replies[number].put.header.revision for number in range(1, 65)]
+    assert revisions == sorted(set(revisions))
+    assert len(node.submitted) == 64
+
+
+async def test_what_is_answered_at_once_shares_a_message(node: ScriptedNode, pipe: Pipe) -> None:
+    node.hold = True
+    await pipe.send(*(put(number) for number in range(1, 33)), get(40))
+    await node.until_held(33)
+    node.release()
+    await pipe.receive(33)
+    assert pipe.batches == [33]
+
+
+async def test_a_failed_call_says_what_a_unary_one_does(
+    node: ScriptedNode, wire: Wire, pipe: Pipe
+) -> None:
+    text = "n2 leads"
+    denied = Denied(Reason.NOT_LEADER, Outcome.NOT_APPLIED, text, "n2", retry_after_ms=7)
+    node.script = [denied, denied]
+    alone = await failing(wire.kv.Put(kv_pb2.PutRequest(key=b"k", value=b"v")))
+    await pipe.send(put(1))
+    status = (await pipe.receive(1))[1].error
+    assert (status.code, status.message) == (alone.code.value[0], alone.message)
+    assert info_of(status) == alone.info
+
+
+async def test_a_bad_call_is_refused_alone(node: ScriptedNode, pipe: Pipe) -> None:
+    bad = put(1, key=b"")
+    await pipe.send(bad, put(2), Call(id=3, timeout_ms=5_000), get(4, min_revision=10**9))
+    replies = await pipe.receive(4)
+    assert replies[2].HasField("put")
+    for call_id, reason, text in (
+        (1, "INVALID", "key: 1 to"),
+        (3, "INVALID", "request: one of get, list, put"),
+        (4, "FUTURE", "min_revision"),
+    ):
+        info = info_of(replies[call_id].error)
+        assert (info.reason, info.metadata["outcome"]) == (reason, "NOT_APPLIED")
+        assert text in replies[call_id].error.message
+
+
+async def test_an_operation_of_a_later_version_is_refused_alone(wire: Wire) -> None:
+    """Field 99 of the call is none that this server knows."""
+    raw: Any = wire.channel.stream_stream(
+        "/kvraft.v1.KVService/Pipeline",
+        request_serializer=bytes,
+        response_deserializer=kv_pb2.PipelineResponse.FromString,
+    )()
+    unknown = b"\x08\x05" + b"\x9a\x06\x02ab"
+    await raw.write(b"\x0a" + bytes([len(unknown)]) + unknown)
+    (reply,) = (await raw.read()).replies
+    assert reply.id == 5
+    assert "none that is known here" in reply.error.message
+
+
+async def test_the_deadline_of_a_call_is_its_own(node: ScriptedNode, pipe: Pipe) -> None:
+    node.clock = lambda: 100.0
+    await pipe.send(put(1, timeout_ms=1_000), put(2, timeout_ms=0), put(3, timeout_ms=-5))
+    replies = await pipe.receive(3)
+    deadlines = [deadline for _, deadline in node.submitted]
+    assert 100.9 < deadlines[0] < 101.0
+    assert 104.9 < deadlines[1] <= 105.0
+    assert len(deadlines) == 2
+    assert info_of(replies[3].error).reason == "DEADLINE"
+
+
+async def test_two_calls_with_one_id_end_the_stream(node: ScriptedNode, pipe: Pipe) -> None:
+    node.hold = True
+    await pipe.send(put(1), put(2), put(1, b"again"), put(3))
+    await node.until_held(2)
+    await asyncio.sleep(0.05)
+    node.release()
+    assert set(await pipe.receive(2)) == {1, 2}, "what was begun is answered"
+    failed = await pipe.end()
+    assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert failed.metadata["outcome"] == "NOT_APPLIED"
+    assert "two with the id 1" in failed.message
+    assert len(node.submitted) == 2
+
+
+async def test_an_id_is_free_once_it_is_answered(pipe: Pipe) -> None:
+    for _ in range(3):
+        await pipe.send(put(1))
+        await pipe.receive(1)
+
+
+async def test_a_malformed_message_ends_the_stream(node: ScriptedNode, wire: Wire) -> None:
+    raw: Any = wire.channel.stream_stream(
+        "/kvraft.v1.KVService/Pipeline",
+        request_serializer=bytes,
+        response_deserializer=kv_pb2.PipelineResponse.FromString,
+    )()
+    node.hold = True
+    await raw.write(kv_pb2.PipelineRequest(calls=[put(1)]).SerializeToString())
+    await node.until_held(1)
+    await raw.write(UNREADABLE)
+    await asyncio.sleep(0.05)
+    node.release()
+    (reply,) = (await raw.read()).replies
+    assert reply.id == 1
+    failed = await failing(raw.read())
+    assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert "cannot be read" in failed.message
+
+
+@pytest.mark.parametrize("count", [0, 9])
+class TestBatches:
+    @pytest.fixture
+    def limits(self) -> ServiceLimits:
+        return ServiceLimits(pipeline_batch=8)
+
+    async def test_a_message_has_so_many_calls(
+        self, count: int, node: ScriptedNode, pipe: Pipe
+    ) -> None:
+        await pipe.send(*(put(number) for number in range(8)))
+        await pipe.receive(8)
+        await pipe.send(*(put(number) for number in range(count)))
+        failed = await pipe.end()
+        assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
+        assert failed.message == f"calls: 1 to 8, got {count}"
+        assert len(node.submitted) == 8
+
+
+class TestWindows:
+    @pytest.fixture
+    def limits(self) -> ServiceLimits:
+        return ServiceLimits(pipeline_calls=4)
+
+    async def test_beyond_its_window_a_stream_is_not_read(
+        self, node: ScriptedNode, wire: Wire, pipe: Pipe
+    ) -> None:
+        node.hold = True
+        for number in range(1, 11):
+            await pipe.send(put(number))
+        await node.until_held(4)
+        await asyncio.sleep(0.05)
+        assert len(node.held) == 4
+        other = Pipe(wire)
+        await other.send(put(1))
+        await node.until_held(5)
+        node.hold = False
+        node.release()
+        assert set(await pipe.receive(10)) == set(range(1, 11))
+        await other.receive(1)
+
+
+class TestBytes:
+    @pytest.fixture
+    def limits(self) -> ServiceLimits:
+        return ServiceLimits(pipeline_bytes=10_000)
+
+    async def test_its_window_is_of_bytes_too(self, node: ScriptedNode, pipe: Pipe) -> None:
+        node.hold = True
+        for number in range(1, 6):
+            await pipe.send(put(number, bytes(4_000)))
+        await node.until_held(3)
+        await asyncio.sleep(0.05)
+        assert len(node.held) == 3
+        node.hold = False
+        node.release()
+        await pipe.receive(5)
+
+
+class TestSlowReaders:
+    @pytest.fixture
+    def limits(self) -> ServiceLimits:
+        return ServiceLimits(pipeline_calls=64, pipeline_stall_ms=300)
+
+    async def test_a_client_that_reads_no_replies_is_cut_off(
+        self, node: ScriptedNode, wire: Wire, pipe: Pipe
+    ) -> None:
+        await wire.kv.Put(kv_pb2.PutRequest(key=b"k", value=bytes(1 << 20)))
+
+        for number in range(200):
+            await pipe.send(get(number + 1))
+        async with asyncio.timeout(20):
+            while wire.server.pipelines:
+                await asyncio.sleep(0.05)
+                await wire.kv.Get(kv_pb2.GetRequest(key=b"other"))
+        assert len(node.barriers) < 100
+
+        async def read_all() -> None:
+            while await pipe.call.read() is not grpc.aio.EOF:
+                pass
+
+        failed = await failing(read_all())
+        assert failed.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert failed.metadata["outcome"] == "UNKNOWN"
+        assert failed.message == "the client has read no reply for 300 ms"
+
+
+async def test_a_node_that_stops_answers_what_it_has_read(
+    node: ScriptedNode, wire: Wire, pipe: Pipe
+) -> None:
+    node.hold = True
+    await pipe.send(put(1))
+    await node.until_held(1)
+    stopping = asyncio.create_task(wire.server.stop(5))
+    await asyncio.sleep(0.05)
+    assert not stopping.done()
+    node.release()
+    assert set(await pipe.receive(1)) == {1}
+    failed = await pipe.end()
+    assert failed.code is grpc.StatusCode.UNAVAILABLE
+    assert (failed.info.reason, failed.metadata["outcome"]) == ("SHUTTING_DOWN", "NOT_APPLIED")
+    await stopping
+
+
+async def test_a_client_that_goes_leaves_nothing_behind(
+    node: ScriptedNode, wire: Wire, pipe: Pipe
+) -> None:
+    node.hold = True
+    await pipe.send(put(1))
+    await node.until_held(1)
+    assert wire.server.pipelines == 1
+    pipe.call.cancel()
+    while wire.server.pipelines:
+        await asyncio.sleep(0.01)
+    node.release()
+
+
+async def test_a_client_that_has_sent_all_is_answered_to_the_end(
+    node: ScriptedNode, pipe: Pipe
+) -> None:
+    node.hold = True
+    await pipe.send(put(1), put(2))
+    await pipe.call.done_writing()
+    await node.until_held(2)
+    node.release()
+    await pipe.receive(2)
+    assert await pipe.call.read() is grpc.aio.EOF
+    assert await pipe.call.code() is grpc.StatusCode.OK
