@@ -9,90 +9,45 @@ from collections import defaultdict
 from concurrent import futures
 
 import grpc
-from google.protobuf import any_pb2
+from fake_answers import NO_QUORUM, bare, deny, lost
+from fake_pipeline import PipelineView
+from fake_sessions import SessionView
+from fake_store import FakeStore
+from fake_watch import WatchView
 
-from kvraft.v1 import cluster_pb2, error_pb2, kv_pb2, lease_pb2
+from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2
 from kvraft.v1.cluster_pb2_grpc import ClusterServiceServicer, add_ClusterServiceServicer_to_server
 from kvraft.v1.kv_pb2_grpc import KVServiceServicer, add_KVServiceServicer_to_server
 from kvraft.v1.lease_pb2_grpc import LeaseServiceServicer, add_LeaseServiceServicer_to_server
+from kvraft.v1.session_pb2_grpc import add_SessionServiceServicer_to_server
+from kvraft.v1.watch_pb2_grpc import add_WatchServiceServicer_to_server
 
-
-def deny(code, reason, outcome="NOT_APPLIED", message="denied", domain="kvraft", **metadata):
-    """An action that refuses with an ErrorInfo, as the service does."""
-
-    def action(request, context):
-        info = error_pb2.ErrorInfo(reason=reason, domain=domain)
-        info.metadata["outcome"] = outcome
-        for name, value in metadata.items():
-            info.metadata[name] = str(value)
-        detail = any_pb2.Any(
-            type_url="type.googleapis.com/google.rpc.ErrorInfo", value=info.SerializeToString()
-        )
-        status = error_pb2.ErrorStatus(code=code.value[0], message=message, details=[detail])
-        context.set_trailing_metadata([("grpc-status-details-bin", status.SerializeToString())])
-        context.abort(code, message)
-
-    return action
-
-
-def bare(code, message="bare"):
-    """An action that fails without an ErrorInfo, as gRPC itself does."""
-    return lambda request, context: context.abort(code, message)
-
-
-NO_QUORUM = deny(grpc.StatusCode.UNAVAILABLE, "NO_QUORUM")
-
-
-class FakeStore:
-    """Keys and leases of a pretended cluster."""
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.revision = 1
-        self.term = 1
-        self.leader = "n1"
-        self.entries = {}
-        self.leases = {}
-        self.page = 3
-
-    def put(self, key, value, lease_id=0):
-        self.revision += 1
-        old = self.entries.get(key)
-        entry = kv_pb2.Entry(
-            key=key,
-            value=value,
-            mod_revision=self.revision,
-            create_revision=old.create_revision if old else self.revision,
-            version=old.version + 1 if old else 1,
-            lease_id=lease_id,
-        )
-        self.entries[key] = entry
-        return entry
-
-    def select(self, request):
-        target = request.WhichOneof("target")
-        if target == "prefix":
-            return sorted(key for key in self.entries if key.startswith(request.prefix))
-        start, end = request.range.start, request.range.end
-        bounded = request.range.HasField("end")
-        return sorted(key for key in self.entries if key >= start and (not bounded or key < end))
+__all__ = ["NO_QUORUM", "FakeNode", "FakeStore", "bare", "deny", "lost"]
 
 
 class FakeNode(KVServiceServicer, LeaseServiceServicer, ClusterServiceServicer):
     """One server. `script[method]` is a list of actions, each used once, before the default."""
 
-    def __init__(self, name="n1", store=None, port=0, credentials=None):
+    def __init__(self, name="n1", store=None, port=0, credentials=None, pipeline=True):
         self.name = name
         self.store = store or FakeStore()
         self.script = defaultdict(list)
         self.calls = []
         self.released = threading.Event()
+        leases, sessions = _LeaseView(self), SessionView(self)
+        self.streams = 0
+        """Pipelines that were begun."""
+        self.pipeline = None
+        if pipeline:
+            self.pipeline = PipelineView(keys=self, leases=leases, sessions=sessions)
         self._server = grpc.server(
-            futures.ThreadPoolExecutor(16), options=[("grpc.so_reuseport", 0)]
+            futures.ThreadPoolExecutor(80), options=[("grpc.so_reuseport", 0)]
         )
         add_KVServiceServicer_to_server(self, self._server)
-        add_LeaseServiceServicer_to_server(_LeaseView(self), self._server)
+        add_LeaseServiceServicer_to_server(leases, self._server)
         add_ClusterServiceServicer_to_server(self, self._server)
+        add_SessionServiceServicer_to_server(sessions, self._server)
+        add_WatchServiceServicer_to_server(WatchView(self), self._server)
         address = f"127.0.0.1:{port}"
         if credentials is None:
             self.port = self._server.add_insecure_port(address)
@@ -111,6 +66,10 @@ class FakeNode(KVServiceServicer, LeaseServiceServicer, ClusterServiceServicer):
         self._server.stop(0)
         self.released.wait(30)
 
+    def cut(self, request, context):
+        """An action that breaks the stream which carries the call."""
+        context.cut()
+
     def stop(self):
         self.released.set()
         self._server.stop(0).wait(5)
@@ -121,12 +80,17 @@ class FakeNode(KVServiceServicer, LeaseServiceServicer, ClusterServiceServicer):
 
     def run(self, method, request, context, default):
         self.calls.append((method, request))
-        if self.script[method]:
-            answer = self.script[method].pop(0)(request, context)
+        action = self.script[method].pop(0) if self.script[method] else None
+        if action is not None and not getattr(action, "afterwards", False):
+            answer = action(request, context)
             if answer is not None:
                 return answer
+            action = None
         with self.store.lock:
-            return default()
+            answer = self.store.once(request, context, default)
+        if action is not None:
+            action(request, context)
+        return answer
 
     def header(self):
         return kv_pb2.ResponseHeader(
@@ -135,17 +99,17 @@ class FakeNode(KVServiceServicer, LeaseServiceServicer, ClusterServiceServicer):
 
     def Get(self, request, context):
         def answer():
-            return kv_pb2.GetResponse(
-                header=self.header(), entry=self.store.entries.get(request.key)
-            )
+            entries = self.store.at(request, context)
+            return kv_pb2.GetResponse(header=self.header(), entry=entries.get(request.key))
 
         return self.run("Get", request, context, answer)
 
     def List(self, request, context):
         def answer():
-            keys = [key for key in self.store.select(request) if key > request.after]
+            found = self.store.at(request, context)
+            keys = [key for key in self.store.select(request, found) if key > request.after]
             limit = min(request.limit or self.store.page, self.store.page)
-            entries = [self.store.entries[key] for key in keys[:limit]]
+            entries = [found[key] for key in keys[:limit]]
             return kv_pb2.ListResponse(
                 header=self.header(), entries=entries, more=len(keys) > limit
             )
@@ -154,6 +118,9 @@ class FakeNode(KVServiceServicer, LeaseServiceServicer, ClusterServiceServicer):
 
     def Put(self, request, context):
         def answer():
+            unmet = self.store.unmet(request)
+            if unmet is not None:
+                return kv_pb2.PutResponse(header=self.header(), unmet=unmet)
             entry = self.store.put(request.key, request.value, request.lease_id)
             return kv_pb2.PutResponse(header=self.header(), entry=entry)
 
@@ -161,18 +128,19 @@ class FakeNode(KVServiceServicer, LeaseServiceServicer, ClusterServiceServicer):
 
     def Delete(self, request, context):
         def answer():
-            if request.WhichOneof("target") == "key":
-                keys = [request.key] if request.key in self.store.entries else []
-            else:
-                keys = self.store.select(request)
-            for key in keys:
-                del self.store.entries[key]
-            return kv_pb2.DeleteResponse(header=self.header(), deleted=len(keys))
+            unmet = self.store.unmet(request)
+            if unmet is not None:
+                return kv_pb2.DeleteResponse(header=self.header(), unmet=unmet)
+            deleted = self.store.delete(request)
+            return kv_pb2.DeleteResponse(header=self.header(), deleted=deleted)
 
         return self.run("Delete", request, context, answer)
 
     def CompareAndSet(self, request, context):
         def answer():
+            unmet = self.store.unmet(request)
+            if unmet is not None:
+                return kv_pb2.CompareAndSetResponse(header=self.header(), unmet=unmet)
             now = self.store.entries.get(request.key)
             wanted = request.expect
             holds = (now is None) if wanted.absent else now is not None
@@ -184,6 +152,34 @@ class FakeNode(KVServiceServicer, LeaseServiceServicer, ClusterServiceServicer):
             return kv_pb2.CompareAndSetResponse(header=self.header(), succeeded=holds, entry=now)
 
         return self.run("CompareAndSet", request, context, answer)
+
+    def Update(self, request, context):
+        def answer():
+            unmet = self.store.unmet(request)
+            if unmet is not None:
+                return kv_pb2.UpdateResponse(header=self.header(), unmet=unmet)
+            previous = self.store.entries.get(request.key)
+            entry = self.store.update(request, context)
+            return kv_pb2.UpdateResponse(header=self.header(), entry=entry, previous=previous)
+
+        return self.run("Update", request, context, answer)
+
+    def Txn(self, request, context):
+        def answer():
+            unmet = self.store.unmet(request)
+            branch = request.then if unmet is None else request.otherwise
+            results = self.store.operate(branch, context)
+            return kv_pb2.TxnResponse(
+                header=self.header(), succeeded=unmet is None, results=results, unmet=unmet
+            )
+
+        return self.run("Txn", request, context, answer)
+
+    def Pipeline(self, request_iterator, context):
+        self.streams += 1
+        if self.pipeline is None:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "no such method")
+        yield from self.pipeline.serve(request_iterator, context)
 
     def Status(self, request, context):
         def answer():
@@ -223,6 +219,24 @@ class FakeNode(KVServiceServicer, LeaseServiceServicer, ClusterServiceServicer):
             )
 
         return self.run("StateHash", request, context, answer)
+
+    def SetInvariant(self, request, context):
+        def answer():
+            wanted = request.invariant
+            place = (wanted.key, wanted.is_prefix)
+            self.store.invariants.pop(place, None)
+            if wanted.HasField("min") or wanted.HasField("max") or wanted.immutable:
+                self.store.invariants[place] = wanted
+            return cluster_pb2.SetInvariantResponse(header=self.header())
+
+        return self.run("SetInvariant", request, context, answer)
+
+    def ListInvariants(self, request, context):
+        def answer():
+            found = self.store.invariants.values()
+            return cluster_pb2.ListInvariantsResponse(header=self.header(), invariants=found)
+
+        return self.run("ListInvariants", request, context, answer)
 
     def Snapshot(self, request, context):
         parts = self.run("Snapshot", request, context, lambda: [b"head", b"body", b"tail"])

@@ -14,6 +14,10 @@ from kvraft_client.policy.retry import RetrySettings
 
 DEFAULT_TIMEOUT_S = 5.0
 """Deadline of a call where none is given: several elections long."""
+TIMEOUT_MAX_S = 1e9
+"""Longest deadline that may be given: 30 years, which every clock on the way can count."""
+CLOSE_TIMEOUT_S = 0.5
+"""How long closing a client may take to end its sessions; one that is not ended ends by itself."""
 SNAPSHOT_TIMEOUT_S = 300.0
 """Deadline of a whole backup: 512 MiB at 2 MiB a second."""
 STATUS_TIMEOUT_S = 1.0
@@ -55,6 +59,9 @@ class ClientConfig:
     timeout_s: float = DEFAULT_TIMEOUT_S
     credentials: grpc.ChannelCredentials | None = None
     retry: RetrySettings = field(default_factory=RetrySettings)
+    exactly_once: bool = True
+    sessions: bool = True
+    """False: each mutation has an idempotency key of its own instead."""
 
 
 def configure(
@@ -64,11 +71,27 @@ def configure(
     ca: Pem | None = None,
     cert: Pem | None = None,
     key: Pem | None = None,
+    exactly_once: bool = True,
+    sessions: bool = True,
 ) -> ClientConfig:
     """Check what the user gave. TLS is on as soon as any of `ca`, `cert`, `key` is given."""
-    if not timeout > 0:
+    check_timeout(timeout)
+    credentials = _credentials(ca, cert, key)
+    return ClientConfig(
+        parse_endpoints(endpoints),
+        timeout,
+        credentials,
+        exactly_once=exactly_once,
+        sessions=sessions,
+    )
+
+
+def check_timeout(timeout: float) -> None:
+    """Raise InvalidRequest, or TypeError, for what is no time that one can wait."""
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
+    if not 0 < timeout <= TIMEOUT_MAX_S:
         raise InvalidRequest(f"timeout must be a positive number of seconds, not {timeout!r}")
-    return ClientConfig(parse_endpoints(endpoints), timeout, _credentials(ca, cert, key))
 
 
 def parse_endpoints(endpoints: str | Sequence[str]) -> tuple[str, ...]:

@@ -3,37 +3,54 @@
 KvraftError                  .outcome, .reason, .endpoint
 ├── NotApplied               outcome NOT_APPLIED: the call changed nothing
 │   ├── Conflict             the condition was false; .current is the entry as it is now
+│   │   ├── ConditionFailed  the one given by when=; .clause, .mismatched and .entries
+│   │   └── TransactionConflict  what a transaction read was changed; .keys
 │   ├── InvalidRequest       the request itself is wrong (a ValueError too)
-│   │   └── TooLarge         a size bound was exceeded; .limit and .actual
+│   │   ├── TooLarge         a size bound was exceeded; .limit and .actual
+│   │   └── KeyReused        the idempotency key belongs to another request
+│   ├── WrongType            an action met a value of another type
+│   ├── InvariantViolated    an invariant forbids the new value, or a number overflows
 │   ├── LeaseNotFound        no such lease: it expired or was revoked
 │   ├── LeaseExists          the lease id asked for is taken
 │   ├── LeaseLost            this process's lease is over; raised without asking the store
 │   ├── Exhausted            a quota is full or the node is overloaded
 │   │   └── NoSpace          the store accepts only what frees space
-│   ├── RevisionUnavailable  the revision asked for is compacted, or not reached yet
+│   ├── RevisionUnavailable  the revision asked for is not reached yet, or
+│   │   └── Compacted        kept no more; .oldest_revision
+│   ├── SessionExpired       the session ended before the request came, again and again
+│   ├── Abandoned            `outcome()` settled that this was never applied
 │   ├── AccessDenied         no valid credentials, or not allowed
 │   ├── ClientClosed         the client was closed
 │   └── Unavailable          no node did it in time
 │       ├── NoQuorum         nodes answered, but none has a leader with a quorum
 │       ├── Unreachable      no endpoint could be reached
 │       └── DeadlineExceeded time ran out before anything was proposed, or on a read
-└── OutcomeUnknown           outcome UNKNOWN: it was applied once, or never will be, or still may be
+└── OutcomeUnknown           outcome UNKNOWN: applied once, or never, or not yet; .identity
 
-Catch `NotApplied` to try again safely; on `OutcomeUnknown` read first, then decide.
+Catch `NotApplied` to try again safely; on `OutcomeUnknown`, `kv.outcome(error.identity)` says what
+became of it, for good.
 Imports: policy and values only.
 """
 # ruff: noqa: N818 - the public names say what happened, and `except Conflict` reads as such
 
+from collections.abc import Sequence
+
 from kvraft_client.policy.failure import Failure, Outcome
-from kvraft_client.values import Entry
+from kvraft_client.policy.identity import Identity
+from kvraft_client.values import Entry, Unmet
 
 __all__ = [
+    "Abandoned",
     "AccessDenied",
     "ClientClosed",
+    "Compacted",
+    "ConditionFailed",
     "Conflict",
     "DeadlineExceeded",
     "Exhausted",
     "InvalidRequest",
+    "InvariantViolated",
+    "KeyReused",
     "KvraftError",
     "LeaseExists",
     "LeaseLost",
@@ -85,6 +102,42 @@ class Conflict(NotApplied):
         self.current = current
 
 
+class ConditionFailed(Conflict):
+    """The condition given by `when=` was false; `unmet` says which clause, and what stands now."""
+
+    reason = "CONDITION"
+
+    def __init__(self, message: str, *, current: Entry | None, unmet: Unmet) -> None:
+        super().__init__(message, current=current)
+        self.unmet = unmet
+
+    @property
+    def clause(self) -> int:
+        """Index, in reading order, of the first clause that made it false."""
+        return self.unmet.clause
+
+    @property
+    def mismatched(self) -> tuple[int, ...]:
+        """Clauses that could not be compared, for the type of what they met."""
+        return self.unmet.mismatched
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What stands now at the keys that the condition names, see `unmet.entries_omitted`."""
+        return self.unmet.entries
+
+
+class TransactionConflict(Conflict):
+    """What a transaction read was changed before its commit; `keys` names what changed.
+
+    All that it read, where the answer to a copy of the request does not say any more which.
+    """
+
+    def __init__(self, message: str, *, keys: Sequence[bytes]) -> None:
+        super().__init__(message, current=None)
+        self.keys = tuple(keys)
+
+
 class InvalidRequest(NotApplied, ValueError):
     """The request itself is wrong; sending it again cannot help."""
 
@@ -97,6 +150,24 @@ class TooLarge(InvalidRequest):
     reason = "TOO_LARGE"
     limit: str | None = None
     actual: str | None = None
+
+
+class KeyReused(InvalidRequest):
+    """The idempotency key belongs to another request."""
+
+    reason = "KEY_REUSED"
+
+
+class WrongType(NotApplied):
+    """An action met a value of another type."""
+
+    reason = "WRONG_TYPE"
+
+
+class InvariantViolated(NotApplied):
+    """An invariant forbids the new value, or a number would overflow."""
+
+    reason = "INVARIANT"
 
 
 class LeaseNotFound(NotApplied):
@@ -129,6 +200,25 @@ class NoSpace(Exhausted):
 
 class RevisionUnavailable(NotApplied):
     """The revision asked for is compacted, or not reached yet."""
+
+
+class Compacted(RevisionUnavailable):
+    """The revision asked for is kept no more; `oldest_revision` is, where the store said so."""
+
+    reason = "COMPACTED"
+    oldest_revision: int | None = None
+
+
+class SessionExpired(NotApplied):
+    """The session ended before the request came."""
+
+    reason = "SESSION_EXPIRED"
+
+
+class Abandoned(NotApplied):
+    """This was never applied, and `outcome()` settled that it never will be."""
+
+    reason = "ABANDONED"
 
 
 class AccessDenied(NotApplied):
@@ -164,9 +254,13 @@ class DeadlineExceeded(Unavailable):
 
 
 class OutcomeUnknown(KvraftError):
-    """The mutation was applied once, or never will be, or still may be: read, then decide."""
+    """The mutation was applied once, or never will be, or still may be.
+
+    `identity` is for `kv.outcome(identity)`; None: it had none, so read, then decide.
+    """
 
     outcome = Outcome.UNKNOWN
+    identity: Identity | None = None
 
 
 _BY_REASON: dict[str, type[NotApplied]] = {
@@ -175,13 +269,19 @@ _BY_REASON: dict[str, type[NotApplied]] = {
     "TOO_MANY_ENTRIES": InvalidRequest,
     "MEMBER_UNKNOWN": InvalidRequest,
     "TOO_LARGE": TooLarge,
+    "KEY_REUSED": KeyReused,
+    "INVARIANT": InvariantViolated,
+    "WRONG_TYPE": WrongType,
+    "SESSION_EXPIRED": SessionExpired,
+    "ABANDONED": Abandoned,
     "LEASE_NOT_FOUND": LeaseNotFound,
     "LEASE_EXISTS": LeaseExists,
     "LEASE_FULL": Exhausted,
     "TOO_MANY_LEASES": Exhausted,
+    "TOO_MANY_INVARIANTS": Exhausted,
     "OVERLOAD": Exhausted,
     "NO_SPACE": NoSpace,
-    "COMPACTED": RevisionUnavailable,
+    "COMPACTED": Compacted,
     "FUTURE": RevisionUnavailable,
     "NO_QUORUM": NoQuorum,
     "NOT_LEADER": NoQuorum,
@@ -213,4 +313,6 @@ def error_for(failure: Failure, outcome: Outcome) -> KvraftError:
     error = kind(text, reason=failure.reason, endpoint=failure.endpoint)
     if isinstance(error, TooLarge):
         error.limit, error.actual = failure.limit, failure.actual
+    if isinstance(error, Compacted):
+        error.oldest_revision = failure.oldest_revision
     return error

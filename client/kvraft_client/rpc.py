@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
 
-from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2
+from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2, session_pb2, watch_pb2
 from kvraft_client.policy.failure import Effect
 
 Request = TypeVar("Request", bound=Message)
@@ -27,6 +27,8 @@ class Method(Generic[Request, Response]):
     effect: Effect
     requests_stream: bool = False
     responses_stream: bool = False
+    field: str = ""
+    """Of its kind in the messages of a pipeline; empty: it only goes on its own."""
 
 
 WIRE_STEP = 1.04
@@ -53,19 +55,67 @@ def transmittable(timeout_s: float) -> float:
 _KV = "/kvraft.v1.KVService/"
 _LEASE = "/kvraft.v1.LeaseService/"
 _CLUSTER = "/kvraft.v1.ClusterService/"
+_SESSION = "/kvraft.v1.SessionService/"
 
-GET = Method(_KV + "Get", kv_pb2.GetRequest, kv_pb2.GetResponse, Effect.READ)
-LIST = Method(_KV + "List", kv_pb2.ListRequest, kv_pb2.ListResponse, Effect.READ)
-PUT = Method(_KV + "Put", kv_pb2.PutRequest, kv_pb2.PutResponse, Effect.MUTATION)
-DELETE = Method(_KV + "Delete", kv_pb2.DeleteRequest, kv_pb2.DeleteResponse, Effect.MUTATION)
+PIPELINE = Method(
+    _KV + "Pipeline",
+    kv_pb2.PipelineRequest,
+    kv_pb2.PipelineResponse,
+    Effect.MUTATION,
+    requests_stream=True,
+    responses_stream=True,
+)
+GET = Method(_KV + "Get", kv_pb2.GetRequest, kv_pb2.GetResponse, Effect.READ, field="get")
+LIST = Method(_KV + "List", kv_pb2.ListRequest, kv_pb2.ListResponse, Effect.READ, field="list")
+PUT = Method(_KV + "Put", kv_pb2.PutRequest, kv_pb2.PutResponse, Effect.MUTATION, field="put")
+DELETE = Method(
+    _KV + "Delete", kv_pb2.DeleteRequest, kv_pb2.DeleteResponse, Effect.MUTATION, field="delete"
+)
 COMPARE_AND_SET = Method(
     _KV + "CompareAndSet",
     kv_pb2.CompareAndSetRequest,
     kv_pb2.CompareAndSetResponse,
     Effect.MUTATION,
+    field="compare_and_set",
+)
+UPDATE = Method(
+    _KV + "Update", kv_pb2.UpdateRequest, kv_pb2.UpdateResponse, Effect.MUTATION, field="update"
+)
+TXN = Method(_KV + "Txn", kv_pb2.TxnRequest, kv_pb2.TxnResponse, Effect.MUTATION, field="txn")
+WATCH = Method(
+    "/kvraft.v1.WatchService/Watch",
+    watch_pb2.WatchRequest,
+    watch_pb2.WatchResponse,
+    Effect.READ,
+    responses_stream=True,
 )
 
-GRANT = Method(_LEASE + "Grant", lease_pb2.GrantRequest, lease_pb2.GrantResponse, Effect.MUTATION)
+# A session too many harms nobody, and ends by itself: for the caller nothing has happened.
+OPEN_SESSION = Method(
+    _SESSION + "Open", session_pb2.OpenRequest, session_pb2.OpenResponse, Effect.READ, field="open"
+)
+CLOSE_SESSION = Method(
+    _SESSION + "Close",
+    session_pb2.CloseRequest,
+    session_pb2.CloseResponse,
+    Effect.REPEATABLE,
+    field="close",
+)
+RESOLVE = Method(
+    _SESSION + "Resolve",
+    session_pb2.ResolveRequest,
+    session_pb2.ResolveResponse,
+    Effect.REPEATABLE,
+    field="resolve",
+)
+
+GRANT = Method(
+    _LEASE + "Grant",
+    lease_pb2.GrantRequest,
+    lease_pb2.GrantResponse,
+    Effect.MUTATION,
+    field="grant",
+)
 KEEP_ALIVE = Method(
     _LEASE + "KeepAlive",
     lease_pb2.KeepAliveRequest,
@@ -73,9 +123,14 @@ KEEP_ALIVE = Method(
     Effect.REPEATABLE,
     requests_stream=True,
     responses_stream=True,
+    field="keep_alive",
 )
 REVOKE = Method(
-    _LEASE + "Revoke", lease_pb2.RevokeRequest, lease_pb2.RevokeResponse, Effect.MUTATION
+    _LEASE + "Revoke",
+    lease_pb2.RevokeRequest,
+    lease_pb2.RevokeResponse,
+    Effect.MUTATION,
+    field="revoke",
 )
 DESCRIBE = Method(
     _LEASE + "Describe", lease_pb2.DescribeRequest, lease_pb2.DescribeResponse, Effect.READ
@@ -107,5 +162,17 @@ STATE_HASH = Method(
     _CLUSTER + "StateHash",
     cluster_pb2.StateHashRequest,
     cluster_pb2.StateHashResponse,
+    Effect.READ,
+)
+SET_INVARIANT = Method(
+    _CLUSTER + "SetInvariant",
+    cluster_pb2.SetInvariantRequest,
+    cluster_pb2.SetInvariantResponse,
+    Effect.MUTATION,
+)
+LIST_INVARIANTS = Method(
+    _CLUSTER + "ListInvariants",
+    cluster_pb2.ListInvariantsRequest,
+    cluster_pb2.ListInvariantsResponse,
     Effect.READ,
 )

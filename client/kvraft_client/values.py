@@ -21,7 +21,26 @@ class Entry:
     lease_id: int = 0
     """0: no lease attached."""
     value_omitted: bool = False
-    """The value was left out because the response would have been too large."""
+    """The value was left out: the response would have been too large, or, where it was given
+    again, it was too large to keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """Why a condition was false, and what stands now."""
+
+    clause: int
+    """Index, in reading order, of the first clause that made it false."""
+    mismatched: tuple[int, ...]
+    """Clauses that could not be compared, for the type of what they met."""
+    entries: tuple[Entry, ...]
+    """The entries of the keys that the condition names; absent ones are missing."""
+    entries_omitted: bool = False
+    """All are missing: they were too large to keep for a copy of the request."""
+
+    def entry(self, key: bytes) -> Entry | None:
+        """Return what stands at one of those keys; None: absent, or `entries_omitted`."""
+        return next((each for each in self.entries if each.key == key), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +50,8 @@ class CasResult:
     swapped: bool
     entry: Entry | None
     """The new entry, or, where it did not swap, the current one (None: absent)."""
+    unmet: Unmet | None = None
+    """Set where `when=` was false; `entry` is then as far as the condition names the key."""
 
     def __bool__(self) -> bool:
         return self.swapped
@@ -137,3 +158,15 @@ class SnapshotInfo:
     index: int
     revision: int
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """What is demanded of every later value of a key, or of all keys that begin with it."""
+
+    key: bytes
+    is_prefix: bool
+    minimum: int | None
+    maximum: int | None
+    immutable: bool
+    """Written once: neither changed nor deleted."""

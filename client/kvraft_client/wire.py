@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from kvraft.v1 import cluster_pb2, error_pb2, kv_pb2
 from kvraft_client.policy.failure import Failure, Outcome
-from kvraft_client.values import Entry, NodeStatus, PeerStatus
+from kvraft_client.values import Entry, Invariant, NodeStatus, PeerStatus
 
 _DETAILS_KEY = "grpc-status-details-bin"
 _ERROR_INFO_TYPE = "google.rpc.ErrorInfo"
@@ -28,6 +28,7 @@ def failure_from(error: grpc.RpcError, endpoint: str, *, sent: bool) -> Failure:
         outcome = None
     data = info.metadata
     retry_after = data.get("retry_after_ms", "")
+    oldest = data.get("oldest_revision", "")
     return Failure(
         code,
         message,
@@ -39,6 +40,7 @@ def failure_from(error: grpc.RpcError, endpoint: str, *, sent: bool) -> Failure:
         retry_after_ms=int(retry_after) if retry_after.isdecimal() else None,
         limit=data.get("limit"),
         actual=data.get("actual"),
+        oldest_revision=int(oldest) if oldest.isdecimal() else None,
     )
 
 
@@ -62,13 +64,13 @@ def _error_info(error: grpc.RpcError) -> error_pb2.ErrorInfo | None:
 def entry_from(message: kv_pb2.Entry) -> Entry:
     """Convert one entry."""
     return Entry(
-        key=message.key,
-        value=message.value,
-        version=message.version,
-        mod_revision=message.mod_revision,
-        create_revision=message.create_revision,
-        lease_id=message.lease_id,
-        value_omitted=message.value_omitted,
+        message.key,
+        message.value,
+        message.version,
+        message.mod_revision,
+        message.create_revision,
+        message.lease_id,
+        message.value_omitted,
     )
 
 
@@ -110,3 +112,14 @@ def status_from(endpoint: str, message: cluster_pb2.StatusResponse) -> NodeStatu
 def _peer_from(peer: cluster_pb2.PeerStatus) -> PeerStatus:
     age = peer.contact_age_ms if peer.HasField("contact_age_ms") else None
     return PeerStatus(peer.name, peer.connected, peer.match_index, age)
+
+
+def invariant_from(message: cluster_pb2.Invariant) -> Invariant:
+    """Convert what is demanded of a key or a prefix."""
+    return Invariant(
+        message.key,
+        message.is_prefix,
+        message.min if message.HasField("min") else None,
+        message.max if message.HasField("max") else None,
+        message.immutable,
+    )

@@ -4,24 +4,44 @@ from collections.abc import AsyncIterator, Iterator
 from typing import assert_type
 
 from kvraft_client import (
+    Applied,
     AsyncClient,
     AsyncLease,
+    AsyncTransaction,
+    AsyncWatch,
     CasResult,
     Client,
+    Condition,
+    ConditionFailed,
     Conflict,
     Entry,
+    Event,
+    Identity,
+    Invariant,
     Lease,
     LeaseDescription,
     LeaseGrant,
     LeaseState,
     LeaseSummary,
+    Metrics,
+    ModifyResult,
+    NeverApplied,
     NodeStatus,
     NoQuorum,
     NotApplied,
     Outcome,
     OutcomeUnknown,
+    Refused,
     SnapshotInfo,
     StateHash,
+    Transaction,
+    TransactionConflict,
+    TxnResult,
+    UpdateResult,
+    Watch,
+    actions,
+    conditions,
+    operations,
 )
 
 
@@ -52,6 +72,45 @@ def sync() -> None:
         assert_type(kv.snapshot("file"), SnapshotInfo)
 
 
+def whole_promise(kv: Client) -> None:
+    enough = (conditions.number("stock") >= 5) & ~conditions.exists("hold/7")
+    assert_type(enough, Condition)
+    assert_type(kv.put("k", "v", when=enough, idempotency_key=b"order-7"), Entry)
+    kv.delete("k", when="value > 500")
+    assert_type(kv.update("stock", actions.add(-5), "value max= 0", when=enough), UpdateResult)
+    done = kv.txn(when=enough, then=[operations.put("a", "1")], orelse=[operations.get("a")])
+    assert_type(done, TxnResult)
+    with kv.transaction() as t:
+        assert_type(t, Transaction)
+        assert_type(t.get("a"), Entry | None)
+        assert_type(t.list("p/"), list[Entry])
+        t.put("a", "2")
+    assert_type(kv.run_transaction(lambda t: t.get("a")), Entry | None)
+    assert_type(kv.get("k", revision=7), Entry | None)
+    for event in kv.watch(prefix="p/", previous=True):
+        assert_type(event, Event)
+    assert_type(kv.watch(range=("a", None)), Watch)
+    assert_type(kv.modify("n", lambda value: value), ModifyResult)
+    assert_type(kv.metrics(), Metrics)
+    kv.set_invariant(prefix="stock/", minimum=0)
+    assert_type(kv.invariants(), list[Invariant])
+
+
+async def whole_promise_with_tasks(kv: AsyncClient) -> None:
+    async def pay(t: AsyncTransaction) -> int:
+        assert_type(await t.get("a"), Entry | None)
+        t.delete("b")
+        return 5
+
+    assert_type(await kv.run_transaction(pay), int)
+    async with kv.watch("k") as watch:
+        assert_type(watch, AsyncWatch)
+        async for event in watch:
+            assert_type(event.previous, Entry | None)
+    made = await kv.modify("n", lambda value: b"%d" % (int(value or 0) + 1))
+    assert_type(made.entry, Entry | None)
+
+
 async def asynchronous() -> None:
     async with AsyncClient(["a:1", "b:1"]) as kv:
         assert_type(await kv.get("k"), Entry | None)
@@ -76,6 +135,15 @@ def failures(kv: Client) -> None:
         pass
     except OutcomeUnknown as unknown:
         assert_type(unknown.endpoint, str | None)
+        assert_type(unknown.identity, Identity | None)
+        if unknown.identity is not None:
+            assert_type(kv.outcome(unknown.identity), Applied | Refused | NeverApplied)
+    try:
+        kv.txn()
+    except ConditionFailed as failed:
+        assert_type(failed.entries, tuple[Entry, ...])
+    except TransactionConflict as changed:
+        assert_type(changed.keys, tuple[bytes, ...])
 
 
 def mistakes(kv: Client) -> None:
@@ -83,4 +151,12 @@ def mistakes(kv: Client) -> None:
     kv.put("k", 7)  # type: ignore[arg-type]
     kv.get("k", consistency="fast")  # type: ignore[arg-type]
     kv.try_cas("k", "v", expect=b"v")  # type: ignore[arg-type]
-    kv.get("k", True)  # type: ignore[call-arg, arg-type]
+    kv.get("k", True)  # type: ignore[call-arg]
+    kv.put("k", "v", when=True)  # type: ignore[arg-type]
+    kv.put("k", "v", when=conditions.number("k") > "5")  # type: ignore[operator]
+    kv.put("k", "v", when=conditions.value("k") == 5)  # type: ignore[arg-type]
+    conditions.number("k").isin("5")  # type: ignore[arg-type]
+    actions.add("5")  # type: ignore[arg-type]
+    kv.txn(then=["delete k"])  # type: ignore[list-item]
+    kv.modify("k", lambda value: 5)  # type: ignore[arg-type, return-value]
+    kv.watch(range="ab")  # type: ignore[arg-type]

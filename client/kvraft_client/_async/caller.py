@@ -10,15 +10,19 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
 from kvraft.v1 import cluster_pb2, kv_pb2
 from kvraft_client._backends import aio as backend
+from kvraft_client.answers import Metrics
 from kvraft_client.clock import boot_time
-from kvraft_client.config import MESSAGE_MAX_BYTES, ClientConfig
-from kvraft_client.errors import ClientClosed, InvalidRequest, TooLarge, error_for
+from kvraft_client.config import MESSAGE_MAX_BYTES, ClientConfig, check_timeout
+from kvraft_client.errors import ClientClosed, TooLarge, error_for
+from kvraft_client.pipelining import CallFailed
+from kvraft_client.policy.budget import RetryBudget
 from kvraft_client.policy.endpoints import Endpoints
-from kvraft_client.policy.failure import Effect, Failure
-from kvraft_client.policy.retry import Attempts
+from kvraft_client.policy.failure import Effect, Failure, Outcome
+from kvraft_client.policy.retry import Attempts, RetrySettings
 from kvraft_client.rpc import STATUS, Method, Request, Response
 from kvraft_client.wire import failure_from
 
@@ -30,13 +34,15 @@ _NOT_HEARD = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 
 @dataclass(frozen=True, slots=True)
 class Answered(Generic[Result]):
-    """An answer, and when the attempt that got it was sent (`boot_time` seconds)."""
+    """An answer, and the earliest time at which its effect may have been (`boot_time` seconds)."""
 
     result: Result
     sent_at: float
 
 
-class _AttemptError(Exception):
+class AttemptError(Exception):
+    """One attempt gave no answer."""
+
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
         self.failure = failure
@@ -55,10 +61,13 @@ class Caller:
         """Start with no connection; `uniform` gives random numbers of [0, 1)."""
         self.config = config
         self.now = now
-        self._uniform = uniform
+        self.uniform = uniform
+        self.metrics = Metrics()
+        self.lock = backend.Lock()
+        """Guards what the callers share: here, and in the parts of the client that use this."""
         self._endpoints = Endpoints(config.endpoints, backend.QUIET_S)
+        self._budget = RetryBudget()
         self._channels: dict[str, backend.Channel] = {}
-        self._lock = backend.Lock()
         self._closed = False
 
     async def call(
@@ -73,16 +82,25 @@ class Caller:
 
         `attempt_s` bounds one attempt, where it may be repeated. Raises a KvraftError.
         """
-        size = request.ByteSize()
-        if size > MESSAGE_MAX_BYTES - 1_024:  # room for the call's own frame
-            error = TooLarge(f"the request of {size} bytes exceeds {MESSAGE_MAX_BYTES} bytes")
-            error.limit, error.actual = str(MESSAGE_MAX_BYTES), str(size)
-            raise error
+        check_size(request)
+        limit_s = self.limit_s(timeout)
+        return await self.exchange(method, request, method.effect, limit_s, attempt_s=attempt_s)
 
-        async def send(channel: backend.Channel, limit_s: float) -> Response:
-            return await channel.unary(method, request, limit_s)
+    async def exchange(
+        self,
+        method: Method[Request, Response],
+        request: Request,
+        effect: Effect,
+        limit_s: float,
+        *,
+        attempt_s: float | None = None,
+    ) -> Answered[Response]:
+        """Like `call`, for a request whose size was checked; the effect is as it says who it is."""
 
-        return await self.run(method.effect, send, timeout=timeout, attempt_s=attempt_s)
+        def send(channel: backend.Channel, left_s: float) -> Awaitable[Response]:
+            return channel.unary(method, request, left_s)
+
+        return await self.run(effect, send, timeout=limit_s, attempt_s=attempt_s)
 
     async def run(
         self,
@@ -93,30 +111,65 @@ class Caller:
         attempt_s: float | None = None,
     ) -> Answered[Result]:
         """Like `call`, for anything that can be done on a channel within some seconds."""
-        if timeout is not None and not timeout > 0:
-            raise InvalidRequest(f"timeout must be a positive number of seconds, not {timeout!r}")
+        limit_s = self.limit_s(timeout)
         settings = self.config.retry
         if attempt_s is not None:
             settings = replace(settings, attempt_s=attempt_s)
-        attempts = Attempts(effect, self.now(), timeout or self.config.timeout_s, settings)
+        attempts = self.attempts(effect, limit_s, settings)
+        with self.lock:
+            self.metrics.calls += 1
         while True:
             try:
-                address = await self._reach(attempts)
+                address = self._known_leader(attempts) or await self.reach(attempts)
                 return await self._send(send, address, attempts)
-            except _AttemptError as failed:
-                wait_s = self._after(failed, attempts)
+            except AttemptError as failed:
+                wait_s = self.after(failed, attempts)
             if wait_s > 0:
                 await backend.sleep(wait_s)
 
-    def _after(self, failed: _AttemptError, attempts: Attempts) -> float:
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client was closed."""
+        return self._closed
+
+    def limit_s(self, timeout: float | None) -> float:
+        """Return the seconds that a call may take, given its `timeout=`."""
+        if timeout is None:
+            return self.config.timeout_s
+        check_timeout(timeout)
+        return timeout
+
+    def attempts(self, effect: Effect, limit_s: float, settings: RetrySettings) -> Attempts:
+        """Begin a call; its retries share the client's budget."""
+        return Attempts(effect, self.now(), limit_s, settings, shared=self._budget)
+
+    def after(self, failed: AttemptError, attempts: Attempts) -> float:
         """Return how long to wait before the next attempt, or raise the call's error."""
-        with self._lock:
-            wait_s = attempts.failed(failed.failure, self._endpoints, self.now(), self._uniform)
-        if wait_s is not None and not self._closed:
-            return wait_s
+        with self.lock:
+            wait_s = attempts.failed(failed.failure, self._endpoints, self.now(), self.uniform)
+            if wait_s is not None and not self._closed:
+                unknown = failed.failure.outcome_of(attempts.effect) is Outcome.UNKNOWN
+                if attempts.effect is Effect.IDENTIFIED and unknown:
+                    self.metrics.retried_unknown += 1
+                self.metrics.waited_s += wait_s
+                return wait_s
+            if attempts.outcome is Outcome.UNKNOWN:
+                self.metrics.unknown += 1
         raise error_for(attempts.last or failed.failure, attempts.outcome) from failed.__cause__
 
-    async def _reach(self, attempts: Attempts) -> str:
+    def _known_leader(self, attempts: Attempts) -> str | None:
+        """Return the endpoint to send to where nothing needs to be asked first, else None."""
+        now = self.now()
+        with self.lock:
+            address = attempts.endpoint(self._endpoints, now)
+            channel = self._channels.get(address)
+            if channel is None or self._endpoints.wants_probe(
+                address, now, ready=channel.is_ready(), mutation=attempts.effect is not Effect.READ
+            ):
+                return None
+        return address
+
+    async def reach(self, attempts: Attempts) -> str:
         """Choose an endpoint; where it is not known to be there and to lead, ask it first.
 
         So nothing that must not be repeated is sent into a connection that never stood.
@@ -124,10 +177,10 @@ class Caller:
         asked: set[str] = set()
         while True:
             now = self.now()
-            with self._lock:
+            with self.lock:
                 address = attempts.endpoint(self._endpoints, now)
-            ready = self._channel(address).is_ready()
-            with self._lock:
+            ready = self.channel(address).is_ready()
+            with self.lock:
                 if address in asked or not self._endpoints.wants_probe(
                     address, now, ready=ready, mutation=attempts.effect is not Effect.READ
                 ):
@@ -139,17 +192,15 @@ class Caller:
     async def _probe(self, address: str, limit_s: float) -> None:
         """Ask an endpoint for its name and the leader's; it needs no quorum to answer."""
         try:
-            status = await self._channel(address).unary(
-                STATUS, cluster_pb2.StatusRequest(), limit_s
-            )
+            status = await self.channel(address).unary(STATUS, cluster_pb2.StatusRequest(), limit_s)
         except grpc.RpcError as error:
             failure = failure_from(error, address, sent=False)
             if failure.code in _NOT_HEARD:
-                raise _AttemptError(failure) from error
-            self._learn(address, kv_pb2.ResponseHeader())  # it is there, but gives no status
+                raise AttemptError(failure) from error
+            self.learn(address, kv_pb2.ResponseHeader())  # it is there, but gives no status
             return
-        self._learn(address, status.header)
-        with self._lock:
+        self.learn(address, status.header)
+        with self.lock:
             leader = status.leader if status.HasField("leader") else None
             self._endpoints.leader_is(leader or None, status.header.raft_term)
 
@@ -164,22 +215,28 @@ class Caller:
         if limit_s <= 0:
             text = "the deadline passed before the request was sent"
             late = Failure("DEADLINE_EXCEEDED", text, address, sent=False, reason="DEADLINE")
-            raise _AttemptError(attempts.last or late)
+            raise AttemptError(attempts.last or late)
+        with self.lock:
+            self.metrics.attempts += 1
         try:
-            result = await send(self._channel(address), limit_s)
+            result = await send(self.channel(address), limit_s)
         except grpc.RpcError as error:
-            raise _AttemptError(failure_from(error, address, sent=True)) from error
+            sent = not isinstance(error, CallFailed) or error.sent
+            raise AttemptError(failure_from(error, address, sent=sent)) from error
         header = getattr(result, "header", None)
         if isinstance(header, kv_pb2.ResponseHeader):
-            self._learn(address, header)
+            self.learn(address, header)
+        if attempts.effect is Effect.IDENTIFIED and attempts.maybe_applied_at is not None:
+            sent_at = attempts.maybe_applied_at  # this may be the answer to that one
         return Answered(result, sent_at)
 
-    def _learn(self, address: str, header: kv_pb2.ResponseHeader) -> None:
-        with self._lock:
+    def learn(self, address: str, header: kv_pb2.ResponseHeader) -> None:
+        with self.lock:
             self._endpoints.answered(address, header.node, header.raft_term, self.now())
+            self.metrics.replayed += header.replayed
 
-    def _channel(self, address: str) -> backend.Channel:
-        with self._lock:
+    def channel(self, address: str) -> backend.Channel:
+        with self.lock:
             if self._closed:
                 raise ClientClosed("the client is closed")
             channel = self._channels.get(address)
@@ -197,15 +254,24 @@ class Caller:
     ) -> Response | Failure:
         """Ask one particular endpoint, once."""
         try:
-            return await self._channel(address).unary(method, request, timeout_s)
+            return await self.channel(address).unary(method, request, timeout_s)
         except grpc.RpcError as error:
             return failure_from(error, address, sent=True)
 
     async def close(self) -> None:
         """End every connection; calls under way fail, later ones raise ClientClosed."""
-        with self._lock:
+        with self.lock:
             self._closed = True
             channels = list(self._channels.values())
             self._channels.clear()
         for channel in channels:
             await channel.close()
+
+
+def check_size(request: Message) -> None:
+    """Raise TooLarge for what the transport would refuse, without a word on the outcome."""
+    size = request.ByteSize()
+    if size > MESSAGE_MAX_BYTES - 1_024:  # room for an identity, and the call's own frame
+        error = TooLarge(f"the request of {size} bytes exceeds {MESSAGE_MAX_BYTES} bytes")
+        error.limit, error.actual = str(MESSAGE_MAX_BYTES), str(size)
+        raise error

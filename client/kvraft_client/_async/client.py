@@ -4,20 +4,29 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from kvraft_client._async.asking import Asking
 from kvraft_client._async.caller import Caller
 from kvraft_client._async.cluster import Cluster
-from kvraft_client._async.keyspace import Keyspace
+from kvraft_client._async.invariants import Invariants
 from kvraft_client._async.lease import AsyncLease
 from kvraft_client._async.leases import Leases
+from kvraft_client._async.modifying import Modifying
+from kvraft_client._async.mutations import Mutations
+from kvraft_client._async.watching import Watching
+from kvraft_client._backends import aio as backend
 from kvraft_client.config import DEFAULT_TIMEOUT_S, Pem, configure
+from kvraft_client.policy.contention import KeyLines
 
 
-class AsyncClient(Keyspace, Cluster):
+class AsyncClient(Modifying, Watching, Asking, Invariants, Cluster):
     """A client of one cluster; it may be shared by all tasks of one event loop.
 
     `endpoints` is `host:port[,host:port...]` or a sequence, in any order: whoever leads is found
     and followed, and nothing else is ever dialled. `timeout` (seconds) is the deadline of each
-    call, retries included. TLS: `ca`, `cert` and `key` are paths to PEM files, or their bytes.
+    call, retries included. A mutation whose answer was lost is sent again and done once, by a
+    session that the first one opens; `exactly_once=False` turns that off. `sessions=False` gives
+    each an idempotency key of its own instead: for a process of one mutation or two. TLS: `ca`,
+    `cert` and `key` are paths to PEM files, or their bytes.
     """
 
     leases: Leases
@@ -31,18 +40,31 @@ class AsyncClient(Keyspace, Cluster):
         ca: Pem | None = None,
         cert: Pem | None = None,
         key: Pem | None = None,
+        exactly_once: bool = True,
+        sessions: bool = True,
     ) -> None:
         """Check the arguments; nothing is dialled before the first call."""
-        config = configure(endpoints, timeout=timeout, ca=ca, cert=cert, key=key)
+        config = configure(
+            endpoints,
+            timeout=timeout,
+            ca=ca,
+            cert=cert,
+            key=key,
+            exactly_once=exactly_once,
+            sessions=sessions,
+        )
         self._caller = Caller(config)
-        self.leases = Leases(self._caller)
+        self._mutations = Mutations(self._caller)
+        self._lines = KeyLines(backend.CHANGES_MAX)
+        self.leases = Leases(self._caller, self._mutations)
 
     def lease(self, *, ttl: float) -> AsyncLease:
         """Make a lease of `ttl` seconds: granted on entry, kept alive, revoked on exit."""
-        return AsyncLease(self._caller, ttl)
+        return AsyncLease(self._caller, self._mutations, ttl)
 
     async def close(self) -> None:
-        """End all connections; calls under way fail, later ones raise ClientClosed."""
+        """End the session and all connections; calls under way fail, later ones: ClientClosed."""
+        await self._mutations.close()
         await self._caller.close()
 
     async def __aenter__(self) -> Self:

@@ -4,12 +4,15 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar, cast
 
 import grpc
 
+from kvraft_client._backends.thread_pipeline import Pipeline
 from kvraft_client.config import CHANNEL_OPTIONS
 from kvraft_client.errors import ClientClosed
+from kvraft_client.pipelining import NoPipeline
 from kvraft_client.rpc import Method, Request, Response, transmittable
 
 Result = TypeVar("Result")
@@ -21,6 +24,9 @@ QUIET_S = 0.02
 """How long an endpoint may be quiet before a mutation is preceded by a probe. Short, because the
 loss of a connection is not known here: gRPC's sync API tells it only by a thread that polls, and
 that dies with a traceback if its channel is closed in between (grpcio 1.85.1, `_channel.py`)."""
+CHANGES_MAX = 1
+"""Changes of one hot key under way at one time (`modify`): threads do not send in the order in
+which they had their turns, so building on one that is not answered yet would mostly be in vain."""
 
 
 class Channel:
@@ -33,6 +39,7 @@ class Channel:
             self._channel = grpc.insecure_channel(address, CHANNEL_OPTIONS)
         else:
             self._channel = grpc.secure_channel(address, credentials, CHANNEL_OPTIONS)
+        self._pipeline: Pipeline | None = Pipeline(self._channel)
 
     def is_ready(self) -> bool:
         """Whether the connection stands, as far as this process can know: see `QUIET_S`."""
@@ -41,11 +48,24 @@ class Channel:
     def unary(
         self, method: Method[Request, Response], request: Request, timeout_s: float
     ) -> Response:
-        """Call, and return the response (the first, where responses are a stream).
+        """Call once, and return the response (the first, where responses are a stream).
 
-        Raises grpc.RpcError.
+        It shares a stream with the other calls where the server has that. Raises grpc.RpcError.
         """
         self._check_open()
+        pipeline = self._pipeline
+        if pipeline is None or not method.field:
+            return self._alone(method, request, timeout_s)
+        begun = time.monotonic()
+        try:
+            return cast("Response", pipeline.call(method.field, request, timeout_s))
+        except NoPipeline:
+            self._pipeline = None
+        return self._alone(method, request, timeout_s - (time.monotonic() - begun))
+
+    def _alone(
+        self, method: Method[Request, Response], request: Request, timeout_s: float
+    ) -> Response:
         if method.requests_stream:
             return self._first(method, request, timeout_s)
         call = self._channel.unary_unary(
@@ -71,15 +91,25 @@ class Channel:
         self, method: Method[Request, Response], request: Request, timeout_s: float
     ) -> Generator[Response]:
         """Call, and yield the responses. Raises grpc.RpcError."""
+        stream = self._follow(method, request, transmittable(timeout_s))
+        try:
+            while (response := stream.read()) is not None:
+                yield response
+        finally:
+            stream.cancel()
+
+    def follow(self, method: Method[Request, Response], request: Request) -> "Stream[Response]":
+        """Call, without a time limit, and return the stream of responses."""
+        return self._follow(method, request, None)
+
+    def _follow(
+        self, method: Method[Request, Response], request: Request, timeout_s: float | None
+    ) -> "Stream[Response]":
         self._check_open()
         multi = self._channel.unary_stream(
             method.path, method.request.SerializeToString, method.response.FromString
         )
-        call = multi(request, timeout=transmittable(timeout_s))
-        try:
-            yield from call
-        finally:
-            call.cancel()
+        return Stream(lambda: multi(request, timeout=timeout_s))
 
     def _check_open(self) -> None:
         if self._closed:  # gRPC's own word for it is a ValueError
@@ -102,6 +132,95 @@ class _NoAnswer(grpc.RpcError):
 
     def trailing_metadata(self) -> tuple[()]:
         return ()
+
+
+class Stream(Generic[Response]):
+    """The responses of one call, one by one; a thread of its own talks to gRPC.
+
+    Ctrl-C raises in the main thread wherever that is. Inside of gRPC's bookkeeping it would leave a
+    call that nothing follows, and for that closing the channel waits for ever (gRPC 1.85).
+    """
+
+    def __init__(self, begin: Callable[[], Any]) -> None:
+        """Begin a call."""
+        self._reading = _Reading(begin)
+        threading.Thread(target=self._reading.run, name="kvraft stream", daemon=True).start()
+
+    def read(self) -> Response | None:
+        """Return the next; None: the stream ended. Raises grpc.RpcError, also if cancelled."""
+        return cast("Response | None", self._reading.next())
+
+    def cancel(self) -> None:
+        """End the call, from any thread."""
+        self._reading.cancel()
+
+    def __del__(self) -> None:
+        self.cancel()
+
+
+class _Reading:
+    """What a stream and its thread share, so that a stream which nobody has any more can go."""
+
+    def __init__(self, begin: Callable[[], Any]) -> None:
+        self._begin = begin
+        self._lock = threading.Lock()
+        self._call: Any = None
+        self._cancelled = False
+        # Both are C, whole before or after Ctrl-C: no response is lost in between.
+        self._wanted: SimpleQueue[None] = SimpleQueue()
+        self._came: SimpleQueue[Any] = SimpleQueue()
+
+    def next(self) -> Any:
+        self._wanted.put(None)
+        came = self._came.get()
+        if came is None or isinstance(came, Exception):
+            self._came.put(came)  # it stays so
+        if isinstance(came, Exception):
+            raise came
+        return came
+
+    def run(self) -> None:
+        end: Exception | None = None
+        try:
+            call = self._begin()
+            with self._lock:
+                self._call = call
+            if self._cancelled:
+                call.cancel()
+            while True:
+                self._wanted.get()  # one ahead of the reader would be one more in memory
+                if (response := next(call, None)) is None:
+                    break
+                self._came.put(response)
+        except grpc.RpcError as error:
+            end = error
+        except ValueError:  # gRPC's word for a channel that was closed before the call began
+            end = ClientClosed("the client is closed")
+        self._came.put(end)
+
+    def cancel(self) -> None:
+        with self._lock:
+            self._cancelled = True
+            call = self._call
+        if call is not None:
+            call.cancel()
+        self._wanted.put(None)  # so that the thread sees it
+
+
+class Gate:
+    """A lock that may be held over a call, and is waited for only so long."""
+
+    def __init__(self) -> None:
+        """Start open."""
+        self._lock = threading.Lock()
+
+    def acquire(self, timeout_s: float) -> bool:
+        """Wait for it; False: not in time."""
+        return self._lock.acquire(timeout=max(0.0, timeout_s))
+
+    def release(self) -> None:
+        """Let the next one in."""
+        self._lock.release()
 
 
 class Task:

@@ -7,6 +7,7 @@ from typing import Self
 
 from kvraft.v1 import lease_pb2
 from kvraft_client._sync.caller import Caller
+from kvraft_client._sync.mutations import Mutations
 from kvraft_client._backends import threads as backend
 from kvraft_client.errors import ClientClosed, KvraftError, LeaseLost, LeaseNotFound
 from kvraft_client.policy.lease_state import LeaseClock, LeaseState
@@ -27,12 +28,12 @@ class Lease:
     lost: backend.Event
     """Set once the lease is over: lost, or revoked on exit."""
 
-    def __init__(self, caller: Caller, ttl: float) -> None:
+    def __init__(self, caller: Caller, mutations: Mutations, ttl: float) -> None:
         """Prepare a lease of `ttl` seconds; it is granted on entry."""
         self.ttl = ttl
         self.lost = backend.Event()
         self._ttl_ms = as_ttl_ms(ttl)
-        self._caller = caller
+        self._caller, self._mutations = caller, mutations
         self._lock = backend.Lock()
         self._id: int | None = None
         self._clock: LeaseClock | None = None
@@ -82,7 +83,8 @@ class Lease:
     def __enter__(self) -> Self:
         if self._id is not None:
             raise LeaseLost(f"lease {self._id} was used before; ask for a new one")
-        granted = self._caller.call(GRANT, lease_pb2.GrantRequest(ttl_ms=self._ttl_ms))
+        request = lease_pb2.GrantRequest(ttl_ms=self._ttl_ms)
+        granted = self._mutations.send(GRANT, request, timeout=None)
         self._clock = LeaseClock(granted.result.ttl_ms / 1_000, granted.sent_at)
         self._id = granted.result.lease_id
         self._renewals = backend.Task(self._keep_alive, f"kvraft-lease-{self._id}")
@@ -106,7 +108,7 @@ class Lease:
         try:
             request = lease_pb2.RevokeRequest(lease_id=self.id)
             timeout = min(self._caller.config.timeout_s, max(remaining_s, 0.05))
-            self._caller.call(REVOKE, request, timeout=timeout)
+            self._mutations.send(REVOKE, request, timeout=timeout)
         except LeaseNotFound:
             pass
         except KvraftError as failed:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from kvraft.v1 import lease_pb2
 from kvraft_client._sync.caller import Caller
+from kvraft_client._sync.mutations import Mutations
 from kvraft_client.errors import LeaseNotFound
-from kvraft_client.requests import as_ttl_ms
+from kvraft_client.requests import Data, as_ttl_ms
 from kvraft_client.rpc import DESCRIBE, GRANT, KEEP_ALIVE, LIST_LEASES, REVOKE
 from kvraft_client.values import LeaseDescription, LeaseGrant, LeaseSummary
 
@@ -15,20 +16,27 @@ from kvraft_client.values import LeaseDescription, LeaseGrant, LeaseSummary
 class Leases:
     """Grant, renew, revoke and look at leases by their ids (`kv.leases`)."""
 
-    def __init__(self, caller: Caller) -> None:
-        """Use the connections of one client."""
-        self._caller = caller
+    def __init__(self, caller: Caller, mutations: Mutations) -> None:
+        """Use the connections and sessions of one client."""
+        self._caller, self._mutations = caller, mutations
 
     def grant(
-        self, ttl: float, *, lease_id: int | None = None, timeout: float | None = None
+        self,
+        ttl: float,
+        *,
+        lease_id: int | None = None,
+        idempotency_key: Data | None = None,
+        timeout: float | None = None,
     ) -> LeaseGrant:
         """Grant a lease of `ttl` seconds that nobody renews by itself.
 
         NotApplied: none was granted; OutcomeUnknown: one may have been, and ends by its TTL.
         """
         request = lease_pb2.GrantRequest(ttl_ms=as_ttl_ms(ttl), lease_id=lease_id)
-        granted = (self._caller.call(GRANT, request, timeout=timeout)).result
-        return LeaseGrant(granted.lease_id, granted.ttl_ms)
+        answer = self._mutations.send(
+            GRANT, request, timeout=timeout, idempotency_key=idempotency_key
+        )
+        return LeaseGrant(answer.result.lease_id, answer.result.ttl_ms)
 
     def keep_alive(self, lease_id: int, *, timeout: float | None = None) -> LeaseGrant:
         """Renew a lease once: its TTL counts anew. LeaseNotFound: it is over."""
@@ -38,13 +46,22 @@ class Leases:
             raise LeaseNotFound(f"lease {lease_id} does not exist: it expired or was revoked")
         return LeaseGrant(renewed.lease_id, renewed.ttl_ms)
 
-    def revoke(self, lease_id: int, *, timeout: float | None = None) -> int:
+    def revoke(
+        self,
+        lease_id: int,
+        *,
+        idempotency_key: Data | None = None,
+        timeout: float | None = None,
+    ) -> int:
         """End a lease; its keys are deleted in the same revision. Return their number.
 
         NotApplied (LeaseNotFound among them): nothing changed; OutcomeUnknown: it may have.
         """
         request = lease_pb2.RevokeRequest(lease_id=lease_id)
-        return (self._caller.call(REVOKE, request, timeout=timeout)).result.deleted
+        answer = self._mutations.send(
+            REVOKE, request, timeout=timeout, idempotency_key=idempotency_key
+        )
+        return answer.result.deleted
 
     def describe(self, lease_id: int, *, timeout: float | None = None) -> LeaseDescription:
         """Return a lease's TTL, what remains of it, and its keys. LeaseNotFound: it is over."""

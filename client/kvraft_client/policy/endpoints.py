@@ -52,6 +52,10 @@ class Endpoints:
 
     def choose(self, now: float, tried: Collection[str] = ()) -> str | None:
         """Return the endpoint to try next, not one of `tried`; None if that leaves none."""
+        current = self._known[self._current]
+        leads = current.name is not None and current.name == self.leader
+        if leads and not tried and now >= current.avoid_until:
+            return self._current  # nothing ranks before it
         candidates = [address for address in self._known if address not in tried]
         if not candidates:
             return None
@@ -117,11 +121,13 @@ class Endpoints:
         """Pass the endpoint over for a while: it was not reached, or did not answer.
 
         `jitter` is a random number of [0, 1): clients of one cluster must not come back together.
+        All calls that one break ended count as one failure.
         """
         known = self._known[address]
-        known.failures += 1
-        pause = min(COOL_DOWN_MAX_S, COOL_DOWN_FIRST_S * 2.0 ** min(known.failures - 1, 10))
-        known.avoid_until = now + pause * (0.5 + jitter / 2)
+        if now >= known.avoid_until:
+            known.failures += 1
+            pause = min(COOL_DOWN_MAX_S, COOL_DOWN_FIRST_S * 2.0 ** min(known.failures - 1, 10))
+            known.avoid_until = now + pause * (0.5 + jitter / 2)
         known.heard_at = float("-inf")
         if known.name is not None and known.name == self.leader:
             self.leader = None

@@ -20,6 +20,8 @@ class Effect(Enum):
     """Changes something, and doing it twice equals doing it once (a keepalive)."""
     MUTATION = "mutation"
     """Must not be done twice; without an identity it is never sent again once it may be out."""
+    IDENTIFIED = "identified"
+    """A mutation that carries an identity: however often it is sent, it is done at most once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Failure:
     retry_after_ms: int | None = None
     limit: str | None = None
     actual: str | None = None
+    oldest_revision: int | None = None
+    """Of COMPACTED: what is still kept."""
 
     def outcome_of(self, effect: Effect) -> Outcome:
         """Say what this failure means for a call of that effect (RULES I12).

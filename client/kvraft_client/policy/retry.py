@@ -7,6 +7,7 @@ Blog): the wait is uniform in [0, bound], and the bound doubles.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kvraft_client.policy.budget import RetryBudget
 from kvraft_client.policy.endpoints import Endpoints
 from kvraft_client.policy.failure import Effect, Failure, Outcome
 
@@ -31,6 +32,9 @@ class RetrySettings:
     rounds_per_s: float = 10.0
     """Budget of waits a call: 16 and 10 for each second of its timeout. Full jitter alone would
     let one unlucky caller ask hundreds of times a second."""
+    resend_s: float = 300.0
+    """An identity is not sent again later than this after it was first sent: half the time for
+    which the store keeps the outcome of an idempotency key (RULES B5)."""
 
 
 _RETRYABLE = frozenset(
@@ -43,12 +47,31 @@ _RETRYABLE = frozenset(
         "UNKNOWN_RESULT",
         "CORRUPT",
     }
-    | {"FUTURE"}  # a `min_revision` that this node has not reached; it, or another, will
 )
+"""Not FUTURE: a node says so behind a read barrier, so no other node is any further."""
 _RETRYABLE_CODES = frozenset(
     {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "INTERNAL", "UNKNOWN", "ABORTED", "DATA_LOSS"}
 )
-_ELSEWHERE = frozenset({"NO_QUORUM", "NOT_LEADER", "SHUTTING_DOWN", "CORRUPT", "FUTURE"})
+_SETTLED = frozenset(
+    {
+        "TOO_LARGE",
+        "TTL_OUT_OF_RANGE",
+        "TOO_MANY_ENTRIES",
+        "LEASE_NOT_FOUND",
+        "LEASE_EXISTS",
+        "LEASE_FULL",
+        "TOO_MANY_LEASES",
+        "INVARIANT",
+        "WRONG_TYPE",
+        "TOO_MANY_INVARIANTS",
+        "MEMBER_UNKNOWN",
+        "KEY_REUSED",
+        "ABANDONED",
+    }
+)
+"""What the state says of an identity, whichever copy of the request it answers; any other refusal
+is about one copy only, and leaves open what became of those before it."""
+_ELSEWHERE = frozenset({"NO_QUORUM", "NOT_LEADER", "SHUTTING_DOWN", "CORRUPT"})
 
 
 def may_retry(failure: Failure, effect: Effect) -> bool:
@@ -67,9 +90,15 @@ class Attempts:
     """One call's attempts, from the first endpoint to the answer or the last error."""
 
     def __init__(
-        self, effect: Effect, now: float, timeout_s: float, settings: RetrySettings
+        self,
+        effect: Effect,
+        now: float,
+        timeout_s: float,
+        settings: RetrySettings,
+        *,
+        shared: RetryBudget | None = None,
     ) -> None:
-        """Begin a call at `now` that must end by `now + timeout_s`."""
+        """Begin a call at `now` that must end by `now + timeout_s`; `shared` paces its retries."""
         self.effect = effect
         self.deadline = now + timeout_s
         self.last: Failure | None = None
@@ -80,6 +109,11 @@ class Attempts:
         self._tried: list[str] = []
         self._waits = 0
         self._budget = settings.rounds_free + int(settings.rounds_per_s * timeout_s)
+        self._shared = shared
+        self.maybe_applied_at: float | None = None
+        """When the first attempt was sent after which nobody knew the outcome."""
+        self._first_sent_at: float | None = None
+        self._sent_at = now
 
     @property
     def outcome(self) -> Outcome:
@@ -103,26 +137,46 @@ class Attempts:
     def limit(self, now: float) -> float:
         """Seconds that the attempt may take.
 
-        A mutation gets all that is left: once it is out, giving up early only makes an UNKNOWN.
-        0: too little is left to send anything.
+        A mutation without identity gets all that is left: once it is out, giving up early only
+        makes an UNKNOWN. 0: too little is left to send anything, or it is too late to repeat it.
         """
         left = max(0.0, self.deadline - now)
-        if self.effect is Effect.MUTATION:
-            return 0.0 if self.last is not None and left < self._reserve_s else left
+        self._sent_at = now
+        if self._is_mutation:
+            if self.last is not None and left < self._reserve_s:
+                return 0.0
+            if self.effect is Effect.MUTATION:
+                return left
+            if self._first_sent_at is None:
+                self._first_sent_at = now
+            if self._is_too_late(now):
+                return 0.0
         return min(left, self._settings.attempt_s)
+
+    def _is_too_late(self, now: float) -> bool:
+        """Whether the store may have forgotten the identity by the time a copy comes."""
+        first = self._first_sent_at
+        return first is not None and now - first > self._settings.resend_s
+
+    @property
+    def _is_mutation(self) -> bool:
+        return self.effect in (Effect.MUTATION, Effect.IDENTIFIED)
 
     def failed(
         self, failure: Failure, endpoints: Endpoints, now: float, random: Callable[[], float]
     ) -> float | None:
         """Take a failed attempt; return the seconds to wait before the next, None: give up."""
         self._learn(failure, endpoints, now, random)
-        self._maybe_applied |= failure.outcome_of(self.effect) is Outcome.UNKNOWN
+        before = self._maybe_applied
+        if failure.outcome_of(self.effect) is Outcome.UNKNOWN:
+            self._maybe_applied = True
+            if self.maybe_applied_at is None:
+                self.maybe_applied_at = self._sent_at
         if failure.reason is not None or self.last is None or self.last.reason is None:
             self.last = failure
         if not may_retry(failure, self.effect):
             self.last = failure
-            # A refusal of what may be repeated speaks for the attempts before it as well.
-            self._maybe_applied = failure.outcome_of(self.effect) is Outcome.UNKNOWN
+            self._maybe_applied = self._stays_unknown(failure, before=before)
             return None
         if failure.endpoint not in self._tried:
             self._tried.append(failure.endpoint)
@@ -130,10 +184,25 @@ class Attempts:
             wait = 0.0
         else:
             wait = self._back_off(failure, random)
-        reserve_s = self._reserve_s if self.effect is Effect.MUTATION else 0.0
+        if self._shared is not None:
+            wait = max(wait, self._shared.take(now))
+        reserve_s = self._reserve_s if self._is_mutation else 0.0
         if self._waits > self._budget or now + wait + reserve_s >= self.deadline:
             return None
+        if self._is_too_late(now + wait):
+            return None
         return wait
+
+    def _stays_unknown(self, failure: Failure, *, before: bool) -> bool:
+        """Whether the effect is unknown after a final refusal; `before`: it was before that."""
+        unknown = failure.outcome_of(self.effect) is Outcome.UNKNOWN
+        if self.effect is not Effect.IDENTIFIED:
+            # A refusal of what may be repeated speaks for the attempts before it as well.
+            return unknown
+        if failure.reason == "SESSION_EXPIRED":
+            # Of the first copy that can have arrived: it was not done (RULES I5).
+            return before
+        return unknown or (before and failure.reason not in _SETTLED)
 
     def _goes_elsewhere(self, failure: Failure) -> bool:
         """Whether another endpoint may do at once what this one did not."""
@@ -156,3 +225,14 @@ class Attempts:
         endpoints.heard(failure.endpoint, now)
         if failure.reason in _ELSEWHERE:
             endpoints.refused(failure.endpoint, failure.leader)
+
+
+CONFLICT_FIRST_S = 0.002
+"""Bound of the first pause after a conflict: about one write by the other side."""
+CONFLICT_MAX_S = 0.25
+"""... and of every later one: whoever lost seven times in a row meets a crowd."""
+
+
+def conflict_pause(conflicts: int, uniform: float) -> float:
+    """Return the seconds to wait after so many conflicts before this one, with full jitter."""
+    return min(CONFLICT_MAX_S, CONFLICT_FIRST_S * 2.0 ** min(conflicts, 10)) * uniform

@@ -43,7 +43,7 @@ class AsyncDriver:
                 result = method(*arguments, **options)
                 if inspect.isasyncgen(result):
                     return [each async for each in result]
-                return await result
+                return await result if inspect.isawaitable(result) else result
 
             return self.runner.run(call())
 

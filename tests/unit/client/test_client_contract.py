@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 
 import kvraft_client
-from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2
+from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2, session_pb2, watch_pb2
 from kvraft_client import errors, rpc
 
 METHODS = [each for each in vars(rpc).values() if isinstance(each, rpc.Method)]
@@ -14,7 +14,7 @@ METHODS = [each for each in vars(rpc).values() if isinstance(each, rpc.Method)]
 
 def described(path):
     service, _, method = path.lstrip("/").rpartition("/")
-    for module in (kv_pb2, lease_pb2, cluster_pb2):
+    for module in (kv_pb2, lease_pb2, cluster_pb2, session_pb2, watch_pb2):
         found = module.DESCRIPTOR.services_by_name.get(service.removeprefix("kvraft.v1."))
         if found is not None:
             return found.FindMethodByName(method)
@@ -43,6 +43,11 @@ def test_only_what_may_be_repeated_is_marked_so():
         "Status",
         "Snapshot",
         "StateHash",
+        "ListInvariants",
+        "Open",
+        "Close",
+        "Resolve",
+        "Watch",
     }
 
 
@@ -77,6 +82,8 @@ def test_both_clients_have_the_same_names_and_parameters():
     pairs = [
         (kvraft_client.Client, kvraft_client.AsyncClient),
         (kvraft_client.Lease, kvraft_client.AsyncLease),
+        (kvraft_client.Transaction, kvraft_client.AsyncTransaction),
+        (kvraft_client.Watch, kvraft_client.AsyncWatch),
     ]
     for sync, other in pairs:
         assert surface(sync) == surface(other)

@@ -149,6 +149,8 @@ def test_tls_options_are_checked(connect, tmp_path):
         connect("a:1", ca=tmp_path / "none.pem")
     with pytest.raises(InvalidRequest, match="timeout must be"):
         connect("a:1", timeout=0)
+    with pytest.raises(InvalidRequest, match="timeout must be"):
+        connect("a:1", timeout=float("inf"))
 
 
 def test_importing_the_client_needs_nothing_but_grpc_and_protobuf():

@@ -103,6 +103,13 @@ def test_a_condition_that_says_nothing_or_two_things_is_refused(start, connect, 
         (lambda kv: kv.put("k", "v", ttl=1, lease=2), InvalidRequest, "at most one of"),
         (lambda kv: kv.get("k", consistency="fast"), InvalidRequest, "'linearizable' or"),
         (lambda kv: kv.get("k", timeout=-1), InvalidRequest, "timeout must be a positive"),
+        (
+            lambda kv: kv.get("k", timeout=float("inf")),
+            InvalidRequest,
+            "timeout must be a positive",
+        ),
+        (lambda kv: kv.get("k", timeout="1"), TypeError, "timeout must be a number"),
+        (lambda kv: kv.outcome("k"), TypeError, "KeyIdentity"),
         (lambda kv: kv.list("p", start="q"), InvalidRequest, "not both"),
         (lambda kv: kv.delete_prefix(""), InvalidRequest, "would delete everything"),
         (lambda kv: kv.put("k", b"v" * (5 << 20)), TooLarge, "exceeds 4194304 bytes"),
@@ -127,7 +134,7 @@ def test_bad_arguments_are_named_and_nothing_is_sent(start, connect, call, error
 )
 def test_what_a_put_attaches(start, connect, given, sent):
     node = start()
-    connect(node).put("k", "v", **given)
+    connect(node, exactly_once=False).put("k", "v", **given)
 
     assert node.named("Put") == [kv_pb2.PutRequest(key=b"k", value=b"v", **sent)]
 

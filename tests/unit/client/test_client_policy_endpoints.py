@@ -96,6 +96,14 @@ def test_an_endpoint_that_failed_is_passed_over_for_longer_each_time_up_to_a_bou
     assert pauses == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
 
 
+def test_the_calls_that_one_break_ends_are_one_failure():
+    endpoints = Endpoints(["a:1", "b:1"], 2.0)
+    for _ in range(64):
+        endpoints.failed("a:1", 0.0, jitter=1.0)
+
+    assert endpoints.choose(0.3) == "a:1"
+
+
 def test_an_answer_ends_the_pause():
     endpoints = Endpoints(["a:1", "b:1"], 2.0)
     endpoints.failed("a:1", 0.0, jitter=0.0)

@@ -53,6 +53,7 @@ def test_what_a_failure_means(effect, given, outcome):
         ),
         (Effect.READ, failure(), True),
         (Effect.READ, failure(code="INVALID_ARGUMENT"), False),
+        (Effect.READ, failure(code="OUT_OF_RANGE", reason="FUTURE"), False),
         (Effect.READ, failure(reason="UNKNOWN_RESULT", outcome=Outcome.UNKNOWN), True),
         (Effect.REPEATABLE, failure(code="DEADLINE_EXCEEDED"), True),
     ],

@@ -8,6 +8,7 @@ from fake_node import NO_QUORUM, bare, deny
 
 from kvraft_client import (
     AccessDenied,
+    Compacted,
     DeadlineExceeded,
     Exhausted,
     InvalidRequest,
@@ -17,7 +18,6 @@ from kvraft_client import (
     NotApplied,
     Outcome,
     OutcomeUnknown,
-    RevisionUnavailable,
     TooLarge,
     Unreachable,
 )
@@ -40,7 +40,7 @@ def puts(nodes):
         (Code.NOT_FOUND, "LEASE_NOT_FOUND", LeaseNotFound),
         (Code.RESOURCE_EXHAUSTED, "NO_SPACE", NoSpace),
         (Code.RESOURCE_EXHAUSTED, "TOO_MANY_LEASES", Exhausted),
-        (Code.OUT_OF_RANGE, "COMPACTED", RevisionUnavailable),
+        (Code.OUT_OF_RANGE, "COMPACTED", Compacted),
         (Code.PERMISSION_DENIED, "SOME_NEW_REASON", AccessDenied),
         (Code.FAILED_PRECONDITION, "SOME_NEW_REASON", NotApplied),
     ],
@@ -83,7 +83,7 @@ def test_a_mutation_that_may_be_applied_is_never_sent_again(start, connect, acti
     nodes[0].script["Put"] = [action]
 
     with pytest.raises(OutcomeUnknown) as raised:
-        connect(*nodes).put("k", "v")
+        connect(*nodes, exactly_once=False).put("k", "v")
     assert raised.value.outcome is Outcome.UNKNOWN
     assert puts(nodes) == [1, 0, 0]
 
@@ -99,7 +99,7 @@ def test_an_error_info_of_another_domain_or_garbage_is_not_the_stores_word(start
     node.script["Put"] = [action]
 
     with pytest.raises(OutcomeUnknown):
-        connect(node).put("k", "v")
+        connect(node, exactly_once=False).put("k", "v")
     assert puts([node]) == [1]
 
 
@@ -190,7 +190,7 @@ def test_a_node_that_dies_with_the_request_leaves_it_unknown(start, connect):
     nodes[0].script["Put"] = [nodes[0].die]
 
     with pytest.raises(OutcomeUnknown):
-        connect(*nodes).put("k", "v")
+        connect(*nodes, exactly_once=False).put("k", "v")
     assert puts(nodes) == [1, 0]
 
 
@@ -263,8 +263,8 @@ def test_each_attempt_carries_what_is_left_of_the_time(start, connect):
 
     node = start()
     node.script["Put"] = [note] * 5
-    kv = connect(node, timeout=2.0)
-    kv.kv._caller._uniform = lambda: 1.0  # whole pauses: 300 ms in all
+    kv = connect(node, timeout=2.0, exactly_once=False)
+    kv.kv._caller.uniform = lambda: 1.0  # whole pauses: 300 ms in all
     kv.put("k", "v")
 
     assert 1.2 < left[4] < 1.7 < left[0] <= 2.0

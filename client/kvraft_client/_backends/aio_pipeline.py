@@ -1,0 +1,132 @@
+"""The pipeline of one channel on one asyncio loop."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from kvraft_client.pipelining import (
+    CallFailed,
+    ended,
+    late,
+    request_of,
+    settle_all,
+    settle_broken,
+)
+from kvraft_client.policy.pipeline import PipelinedCall, Window
+from kvraft_client.rpc import PIPELINE
+
+
+class Pipeline:
+    """Opens a stream at the first call, and another one after a break."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        """Nothing is sent yet."""
+        self._channel = channel
+        self._stream: _Stream | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a stream has been answered and has not ended: its connection stands."""
+        return self._stream is not None and self._stream.is_up
+
+    async def call(self, field: str, request: Any, timeout_s: float) -> Any:
+        """Send a request; return the reply. Raises CallFailed, NoPipeline."""
+        stream = self._stream
+        if stream is None or stream.is_over:
+            stream = self._stream = _Stream(self._channel)
+        return await stream.call(field, request, timeout_s)
+
+    async def close(self) -> None:
+        """End the stream; its calls fail."""
+        if self._stream is not None:
+            await self._stream.close()
+
+
+class _Stream:
+    """One stream, with a task for each direction."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.is_over = False
+        self._window = Window()
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+        multi: Any = channel.stream_stream(
+            PIPELINE.path, PIPELINE.request.SerializeToString, PIPELINE.response.FromString
+        )
+        self._call = multi()
+        self._error: grpc.RpcError | None = None
+        self._reader = asyncio.create_task(self._read(), name="kvraft pipeline")
+        self._reader.add_done_callback(self._ended)
+        self._sender = asyncio.create_task(self._send(), name="kvraft pipeline, sending")
+
+    @property
+    def is_up(self) -> bool:
+        return self._window.answered_any and not self.is_over
+
+    async def call(self, field: str, request: Any, timeout_s: float) -> Any:
+        loop = self._loop
+        future = loop.create_future()
+        call = PipelinedCall(
+            field, request, request.ByteSize(), loop.time() + timeout_s, _settling(future)
+        )
+        self._window.enter(call)
+        self._news.set()
+        timer = loop.call_later(timeout_s, self._expire, call)
+        try:
+            answer = await future
+        finally:
+            timer.cancel()
+            self._window.leave(call)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _expire(self, call: PipelinedCall) -> None:
+        settle = call.settle
+        if settle is not None:
+            settle(late(sent=self._window.leave(call)))
+
+    async def _send(self) -> None:
+        try:
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                while batch := self._window.take():
+                    await self._call.write(request_of(batch, self._loop.time()))
+        except (grpc.RpcError, asyncio.InvalidStateError):
+            return  # it has ended: the reader hears how
+        except BaseException:
+            self._call.cancel()
+            raise
+
+    async def _read(self) -> None:
+        try:
+            while (message := await self._call.read()) is not grpc.aio.EOF:
+                settle_all(self._window, message)
+                if self._window.can_send:
+                    self._news.set()
+        except grpc.RpcError as error:
+            self._error = error
+
+    def _ended(self, reader: "asyncio.Task[None]") -> None:
+        """A task that is cancelled before it began runs none of its own code: hence from here."""
+        self.is_over = True
+        self._sender.cancel()
+        if reader.cancelled():
+            text = "the client was closed during the call"
+            self._error = CallFailed(grpc.StatusCode.CANCELLED, text)
+        settle_broken(self._window, ended(self._error))
+
+    async def close(self) -> None:
+        self._reader.cancel()
+        await asyncio.wait({self._reader, self._sender})
+
+
+def _settling(future: "asyncio.Future[Any]") -> Any:
+    def settle(answer: Any) -> None:
+        if not future.done():
+            future.set_result(answer)
+
+    return settle

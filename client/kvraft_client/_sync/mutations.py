@@ -1,0 +1,154 @@
+# Generated from _async/mutations.py by scripts/generate_sync_client.py: do not edit.
+"""Exactly once: every mutation says who it is, so that it can be sent again until it is answered.
+
+All decisions are `policy.session`'s; this opens the sessions and puts the identities on.
+"""
+# ruff: noqa: ASYNC109 - `timeout` spans all attempts and travels to the server
+
+from typing import Any, cast
+from uuid import uuid4
+
+from kvraft.v1 import session_pb2
+from kvraft_client._sync.caller import Answered, Caller, check_size
+from kvraft_client._backends import threads as backend
+from kvraft_client.config import CLOSE_TIMEOUT_S
+from kvraft_client.encoding import identity_proto, key_identity, ticket_proto
+from kvraft_client.errors import (
+    DeadlineExceeded,
+    KvraftError,
+    NotApplied,
+    OutcomeUnknown,
+    SessionExpired,
+)
+from kvraft_client.policy.failure import Effect
+from kvraft_client.policy.identity import Identity
+from kvraft_client.policy.session import REOPENINGS, Sessions, Ticket
+from kvraft_client.requests import Data
+from kvraft_client.rpc import CLOSE_SESSION, OPEN_SESSION, Method, Request, Response
+
+
+class Mutations:
+    """The sessions of one client."""
+
+    def __init__(self, caller: Caller) -> None:
+        """Start with none; the first mutation opens one."""
+        self.caller = caller
+        self._sessions = Sessions()
+        self._opening = backend.Gate()
+
+    def send(
+        self,
+        method: Method[Request, Response],
+        request: Request,
+        *,
+        timeout: float | None,
+        idempotency_key: Data | None = None,
+    ) -> Answered[Response]:
+        """Send a mutation until it is answered, once, or time is up.
+
+        OutcomeUnknown carries the identity. A reply that the store had given before may lack what
+        was too large to keep (`header.reply_omitted`): values, and what is many.
+        """
+        limit_s = self.caller.limit_s(timeout)
+        check_size(request)
+        config = self.caller.config
+        if idempotency_key is None and config.exactly_once and not config.sessions:
+            idempotency_key = uuid4().hex
+        if idempotency_key is not None:
+            identity = key_identity(idempotency_key)
+            cast("Any", request).identity.CopyFrom(identity_proto(identity))
+            return self._identified(method, request, identity, limit_s)
+        if config.exactly_once:
+            return self._in_session(method, request, limit_s)
+        return self.caller.call(method, request, timeout=limit_s)
+
+    def _in_session(
+        self, method: Method[Request, Response], request: Request, limit_s: float
+    ) -> Answered[Response]:
+        """Send as the next of the session; where that has ended before it came, of a new one."""
+        deadline = self.caller.now() + limit_s
+        reopenings = 0
+        while True:
+            ticket = self._ticket(deadline)
+            cast("Any", request).identity.CopyFrom(ticket_proto(ticket))
+            try:
+                answer = self._identified(
+                    method, request, ticket.identity, self._left(deadline)
+                )
+            except SessionExpired:
+                with self.caller.lock:
+                    self._sessions.expired(ticket.identity.session_id)
+                reopenings += 1
+                if reopenings > REOPENINGS:
+                    raise
+                continue
+            except NotApplied:
+                self.settled(ticket.identity)
+                raise
+            except BaseException:  # a cancelled call too: nobody has its answer
+                with self.caller.lock:
+                    self._sessions.unresolved(ticket.identity)
+                raise
+            self.settled(ticket.identity)
+            return answer
+
+    def _identified(
+        self,
+        method: Method[Request, Response],
+        request: Request,
+        identity: Identity,
+        limit_s: float,
+    ) -> Answered[Response]:
+        try:
+            return self.caller.exchange(method, request, Effect.IDENTIFIED, limit_s)
+        except OutcomeUnknown as error:
+            error.identity = identity
+            raise
+
+    def _ticket(self, deadline: float) -> Ticket:
+        """Return an identity; one caller opens a session for all that wait for it."""
+        with self.caller.lock:
+            ticket = self._sessions.take()
+        if ticket is not None:
+            return ticket
+        if not self._opening.acquire(self._left(deadline)):
+            raise DeadlineExceeded("the deadline passed while a session was being opened")
+        try:
+            with self.caller.lock:
+                ticket = self._sessions.take()
+            return ticket or self._open(deadline)
+        finally:
+            self._opening.release()
+
+    def _open(self, deadline: float) -> Ticket:
+        request = session_pb2.OpenRequest()
+        answer = self.caller.call(OPEN_SESSION, request, timeout=self._left(deadline))
+        with self.caller.lock:
+            self.caller.metrics.sessions += 1
+            self._sessions.opened(answer.result.session_id, answer.result.window)
+            ticket = self._sessions.take()
+        if ticket is None:
+            raise AssertionError("a new session has room")
+        return ticket
+
+    def _left(self, deadline: float) -> float:
+        left_s = deadline - self.caller.now()
+        if left_s <= 0:
+            raise DeadlineExceeded("the deadline passed while a session was being opened")
+        return left_s
+
+    def settled(self, identity: Identity) -> None:
+        """Note that an outcome is known, so that the store may forget it."""
+        with self.caller.lock:
+            self._sessions.settled(identity)
+
+    def close(self) -> None:
+        """End the sessions in which nothing is open, as far as that takes no time."""
+        with self.caller.lock:
+            finished = self._sessions.finished()
+        for session_id in finished:
+            request = session_pb2.CloseRequest(session_id=session_id)
+            try:
+                self.caller.call(CLOSE_SESSION, request, timeout=CLOSE_TIMEOUT_S)
+            except KvraftError:
+                return  # it ends when it was idle for long enough

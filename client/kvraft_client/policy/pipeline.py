@@ -1,0 +1,118 @@
+"""The calls of one pipeline: which wait, which are out, which reply is whose, what a break means.
+
+Sans-I/O, and not thread-safe by itself. What waits while a message leaves shares the next one, so
+that the load makes the batches and nothing waits for company. When the stream breaks, a call that
+was handed to the transport failed as a call of its own would have, and one that was not is known
+not to have been sent.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+CALLS_MAX = 1_024
+"""Calls out at one time: four batches of the store's log. Above it they wait here, where nobody
+can have applied them; the server would read four times as many."""
+BYTES_MAX = 4 << 20
+"""... and bytes of their requests; a larger one goes alone."""
+BATCH_CALLS = 256
+"""Calls in one message: a batch of the store's log. The server takes four times as many."""
+BATCH_BYTES = 1 << 20
+"""... and bytes of their requests, a quarter of what gRPC takes; a larger one goes alone."""
+
+
+class PipelinedCall:
+    """One call. `settle` is called once: with a reply, or with why there is none."""
+
+    __slots__ = ("call_id", "deadline", "field", "request", "settle", "size")
+
+    def __init__(
+        self, field: str, request: Any, size: int, deadline: float, settle: Callable[[Any], None]
+    ) -> None:
+        self.call_id = 0
+        self.field = field
+        """Of its kind, in the messages of the pipeline."""
+        self.request = request
+        self.size = size
+        """Bytes of the request."""
+        self.deadline = deadline
+        self.settle: Callable[[Any], None] | None = settle
+        """None: its caller has gone."""
+
+
+class Broken(NamedTuple):
+    """The calls of a stream that ended."""
+
+    unsent: list[PipelinedCall]
+    """Whatever became of the stream, these can be sent again."""
+    sent: list[PipelinedCall]
+    """Of these the store may have done some."""
+
+
+class Window:
+    """The calls of one stream."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._next_id = 1
+        self._waiting: dict[int, PipelinedCall] = {}
+        self._out: dict[int, PipelinedCall] = {}
+        self._out_bytes = 0
+        self.answered_any = False
+        """Whether the other side has answered anything: it knows what a pipeline is."""
+
+    def enter(self, call: PipelinedCall) -> None:
+        """Queue a call."""
+        call.call_id = self._next_id
+        self._next_id += 1
+        self._waiting[call.call_id] = call
+
+    @property
+    def can_send(self) -> bool:
+        """Whether `take` would give something."""
+        return bool(self._waiting) and self._has_room()
+
+    def take(self) -> list[PipelinedCall]:
+        """Return the calls of the next message; from here on they count as sent."""
+        batch: list[PipelinedCall] = []
+        size = 0
+        while self._waiting and len(batch) < BATCH_CALLS and self._has_room():
+            call = next(iter(self._waiting.values()))
+            if batch and size + call.size > BATCH_BYTES:
+                break
+            del self._waiting[call.call_id]
+            self._out[call.call_id] = call
+            self._out_bytes += call.size
+            size += call.size
+            batch.append(call)
+        return batch
+
+    def answered(self, call_id: int) -> PipelinedCall | None:
+        """Return whose reply this is; None: of no call that is out."""
+        self.answered_any = True
+        call = self._out.pop(call_id, None)
+        if call is not None:
+            self._out_bytes -= call.size
+        return call
+
+    def leave(self, call: PipelinedCall) -> bool:
+        """Let the caller go, before an answer or after it; return whether the call was sent.
+
+        One that is out keeps its place until its reply comes: the store still works on it.
+        """
+        call.settle = None
+        if self._waiting.pop(call.call_id, None) is not None:
+            return False
+        call.request = None
+        return True
+
+    def broken(self) -> Broken:
+        """Take everything out: the stream has ended."""
+        unsent = [call for call in self._waiting.values() if call.settle is not None]
+        sent = [call for call in self._out.values() if call.settle is not None]
+        self._waiting, self._out, self._out_bytes = {}, {}, 0
+        return Broken(unsent, sent)
+
+    def _has_room(self) -> bool:
+        if not self._out:
+            return True
+        return len(self._out) < CALLS_MAX and self._out_bytes < BYTES_MAX
