@@ -6,7 +6,7 @@ Exit status: 0 done, 1 error, 2 condition false, 3 outcome unknown.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -14,23 +14,33 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
+from kvraft.cli.exit_status import exit_status
 from kvraft.cli.options import root_options
 
-GROUPS = {"cluster": "kvraft.cli.cluster", "lease": "kvraft.cli.leases"}
+GROUPS = {
+    "cluster": "kvraft.cli.cluster",
+    "lease": "kvraft.cli.leases",
+    "invariant": "kvraft.cli.invariants",
+}
 """Groups of commands -> module with `app`."""
 COMMANDS = {
-    "get": "kvraft.cli.keys",
-    "put": "kvraft.cli.keys",
-    "delete": "kvraft.cli.keys",
-    "cas": "kvraft.cli.keys",
-    "list": "kvraft.cli.keys",
+    "get": "kvraft.cli.reading",
+    "list": "kvraft.cli.reading",
+    "put": "kvraft.cli.writing",
+    "delete": "kvraft.cli.writing",
+    "update": "kvraft.cli.writing",
+    "cas": "kvraft.cli.comparing",
+    "txn": "kvraft.cli.txn",
+    "watch": "kvraft.cli.watch",
+    "outcome": "kvraft.cli.outcome",
     "status": "kvraft.cli.operate",
     "hash": "kvraft.cli.operate",
     "transfer": "kvraft.cli.operate",
     "snapshot": "kvraft.cli.operate",
 }
 """Command -> module with `register`."""
-ORDER = ("serve", "cluster", "get", "put", "delete", "cas", "list", "lease", *COMMANDS)
+FIRST = ("get", "put", "delete", "update", "cas", "txn", "list", "watch", "outcome")
+ORDER = ("serve", "cluster", *FIRST, "lease", "invariant", *COMMANDS)
 """Order of the help, doubles aside."""
 
 
@@ -94,41 +104,10 @@ def _serve(context: typer.Context) -> None:
     raise typer.Exit(main(context.args))
 
 
-def exit_status(run: Callable[[], Any]) -> int:
-    """Run, tell an error as one line on stderr, and return the exit status."""
-    try:
-        result = run()
-    except (KeyboardInterrupt, typer.Abort):
-        return 130
-    except OSError as error:
-        return _tell(f"error: {error}", 1)
-    except Exception as error:
-        if hasattr(error, "format_message"):  # click's, or typer's own copy of them
-            return _tell(_usage(error), 1)
-        if not hasattr(error, "outcome"):
-            raise
-        if error.outcome == "UNKNOWN":
-            hint = "it may or may not have been applied; read before you try again"
-            return _tell(f"outcome unknown: {error} ({hint})", 3)
-        return _tell(f"error: {error}", 1)
-    return result if isinstance(result, int) else 0
-
-
-def _usage(error: Any) -> str:
-    context = getattr(error, "ctx", None)
-    hint = f" (see '{context.command_path} --help')" if context is not None else ""
-    return f"error: {error.format_message()}{hint}"
-
-
-def _tell(text: str, status: int) -> int:
-    typer.echo("kvraft: " + " ".join(text.split()), err=True)
-    return status
-
-
 app = typer.Typer(
     name="kvraft",
     cls=RootGroup,
-    help="A replicated key-value store that decides: compare-and-set, leases, fencing.",
+    help="A replicated key-value store that decides: conditions, transactions, leases, watches.",
     no_args_is_help=False,
     epilog="Exit status: 0 done, 1 error, 2 condition false, 3 outcome unknown.",
     pretty_exceptions_enable=False,

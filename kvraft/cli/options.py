@@ -56,6 +56,7 @@ class Settings:
             ca=self.ca,
             cert=self.cert,
             key=self.key,
+            sessions=False,  # a command is one mutation: a session would be two entries more
         )
 
 

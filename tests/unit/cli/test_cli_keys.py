@@ -4,7 +4,7 @@ import json
 
 import grpc
 import pytest
-from fake_node import bare, deny
+from fake_node import deny
 
 
 def entry(key="k", value="v", **more):
@@ -17,6 +17,11 @@ def entry(key="k", value="v", **more):
         "lease_id": 0,
     }
     return shown | more
+
+
+def write(node, key, value):
+    with node.store.lock:
+        return node.store.put(key, value)
 
 
 def test_put_and_get_as_json(kvraft):
@@ -54,7 +59,7 @@ def test_raw_bytes_go_in_by_stdin_and_come_out_as_they_are(kvraft):
 
 
 def test_what_is_not_utf8_is_base64(kvraft, node):
-    node.store.put(b"\xff", b"\xfe")
+    write(node, b"\xff", b"\xfe")
 
     (shown,) = json.loads(kvraft("list", "-o", "json").stdout)["entries"]
 
@@ -64,7 +69,7 @@ def test_what_is_not_utf8_is_base64(kvraft, node):
 
 
 def test_a_value_cannot_drive_the_terminal(kvraft, node):
-    node.store.put(b"k", b"\x1b[31mred [bold]x")
+    write(node, b"k", b"\x1b[31mred [bold]x")
 
     shown = kvraft("get", "k").stdout
 
@@ -73,7 +78,7 @@ def test_a_value_cannot_drive_the_terminal(kvraft, node):
 
 
 def test_an_omitted_value_is_told(kvraft, node):
-    node.store.put(b"k", b"").value_omitted = True
+    write(node, b"k", b"").value_omitted = True
 
     assert json.loads(kvraft("get", "k", "-o", "json").stdout)["value_omitted"] is True
     assert "(omitted)" in kvraft("get", "k").stdout
@@ -167,17 +172,6 @@ def test_list_by_prefix_in_pages_with_a_limit(kvraft):
     assert json.loads(kvraft("list", "none", "-o", "json").stdout) == {"entries": []}
 
 
-def test_an_unknown_outcome_has_its_own_status(kvraft, node):
-    node.script["Put"] = [bare(grpc.StatusCode.UNAVAILABLE, "stream\nbroken")]
-
-    result = kvraft("put", "k", "v")
-
-    assert result.exit_code == 3
-    assert result.stdout == ""
-    assert result.stderr.startswith("kvraft: outcome unknown: stream broken")
-    assert result.stderr.count("\n") == 1
-
-
 def test_a_definite_error_is_one_line_and_status_1(kvraft, node):
     node.script["Put"] = [deny(grpc.StatusCode.NOT_FOUND, "LEASE_NOT_FOUND", message="no lease 9")]
 
@@ -186,3 +180,23 @@ def test_a_definite_error_is_one_line_and_status_1(kvraft, node):
     assert result.exit_code == 1
     assert result.stderr.startswith("kvraft: error: no lease 9")
     assert result.stderr.count("\n") == 1
+
+
+def test_what_stood_at_a_revision(kvraft):
+    for value in ("a", "b"):
+        kvraft("put", "k", value)
+
+    assert json.loads(kvraft("get", "k", "--revision", "2", "-o", "json").stdout)["value"] == "a"
+    (listed,) = json.loads(kvraft("list", "--revision", "2", "-o", "json").stdout)["entries"]
+    assert listed["value"] == "a"
+
+    before = kvraft("get", "k", "--revision", "1")
+    assert (before.exit_code, before.stderr) == (2, "kvraft: no key 'k' at revision 1\n")
+
+
+def test_a_revision_that_is_kept_no_more_is_an_error(kvraft, node):
+    node.store.compacted = 5
+    result = kvraft("get", "k", "--revision", "2")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "COMPACTED" in result.stderr

@@ -49,13 +49,20 @@ def test_all_commands_of_the_design_are_there():
         ("get",),
         ("put",),
         ("delete",),
+        ("update",),
         ("cas",),
+        ("txn",),
         ("list",),
+        ("watch",),
+        ("outcome",),
         ("lease", "grant"),
         ("lease", "keepalive"),
         ("lease", "revoke"),
         ("lease", "show"),
         ("lease", "list"),
+        ("invariant", "set"),
+        ("invariant", "list"),
+        ("invariant", "remove"),
         ("status",),
         ("hash",),
         ("transfer",),
@@ -101,6 +108,22 @@ def test_help_without_arguments():
         (["get", "k", "--endpoints", "nowhere"], "'nowhere' is not HOST:PORT"),
         (["get", "k", "--timeout", "0"], "'--timeout'"),
         (["get", ""], "the key is empty"),
+        (["update", "k"], "Missing option '--set'"),
+        (["update", "", "--set", "delete"], "the key is empty"),
+        (["txn"], "give --then OPERATION or --else OPERATION"),
+        (["txn", "--then", "get"], "'get' is not one of: get KEY (quote what has spaces)"),
+        (["txn", "--else", "frob k"], "--else: 'frob k' is not one of: get KEY, list PREFIX, put"),
+        (["txn", "--then", "put k 'v"], "no closing quotation"),
+        (["watch"], "give KEY or --prefix P"),
+        (["watch", "k", "--prefix", "p"], "give KEY or --prefix P"),
+        (["watch", ""], "the key is empty"),
+        (["outcome"], "give --idempotency-key K, or --session ID and --sequence N"),
+        (["outcome", "--session", "1"], "--sequence N"),
+        (["outcome", "--session", "1", "--sequence", "1", "--idempotency-key", "k"], "give"),
+        (["put", "k", "v", "--idempotency-key", ""], "1 to 128 bytes, not 0"),
+        (["invariant", "set", "k"], "give --min, --max or --immutable"),
+        (["invariant", "set", "--min", "1"], "give KEY or --prefix P"),
+        (["invariant", "remove"], "give KEY or --prefix P"),
         (["get", "k", "--ca", "/none.pem"], "cannot read ca /none.pem"),
         (["get", "k", "--cert", "/none.pem"], "both cert and key"),
     ],
@@ -142,6 +165,22 @@ def test_an_interrupt_and_a_bug():
         cli.exit_status(lambda: 1 / 0)
 
 
+def test_an_output_that_nobody_reads_any_more_ends_quietly(node):
+    """As in `kvraft list --keys-only | head -1`."""
+    with node.store.lock:
+        node.store.put(b"k", b"v")
+    reading, writing = os.pipe()
+    os.close(reading)
+    run = subprocess.run(
+        [sys.executable, "-m", "kvraft", "list", "--keys-only"],
+        stdout=writing, stderr=subprocess.PIPE, text=True, check=False,
+        env={**os.environ, "KVRAFT_ENDPOINTS": node.endpoint},
+    )  # fmt: skip
+    os.close(writing)
+
+    assert (run.returncode, run.stderr) == (1, "")
+
+
 def test_a_client_command_loads_no_server_code(node):
     code = (
         "import sys\n"
@@ -149,7 +188,7 @@ def test_a_client_command_loads_no_server_code(node):
         "sys.argv = ['kvraft', 'put', 'k', 'v', '-o', 'json']\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 0, end.code\n"
         "bad = ('kvraft.core', 'kvraft.storage', 'kvraft.consensus', 'kvraft.replica',"
-        " 'kvraft.service', 'kvraft.server', 'pysyncobj', 'sortedcontainers', 'rich')\n"
+        " 'kvraft.service', 'kvraft.server', 'pysyncobj', 'sortedcontainers', 'rich', 'lark')\n"
         "print([name for name in sys.modules if name.startswith(bad)])"
     )
     result = python(code, KVRAFT_ENDPOINTS=node.endpoint)
