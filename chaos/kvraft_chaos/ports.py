@@ -1,5 +1,6 @@
 """Free TCP ports of this machine."""
 
+import contextlib
 import random
 import socket
 from pathlib import Path
@@ -36,3 +37,19 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
     finally:
         for sock in sockets:
             sock.close()
+
+
+def free_base_port(nodes: int, step: int, host: str = "127.0.0.1") -> int:
+    """Return a port whose neighbours are free too, two for each node, `step` apart."""
+    bases = range(LOWEST, EPHEMERAL_LOW - nodes * step)
+    for base in random.sample(bases, len(bases)):  # in order, two callers would meet
+        with contextlib.ExitStack() as stack:
+            try:
+                for node in range(nodes):
+                    for port in (0, 1):
+                        probe = stack.enter_context(socket.socket())
+                        probe.bind((host, base + node * step + port))
+            except OSError:
+                continue
+            return base
+    raise OSError(f"no free ports for {nodes} nodes between {LOWEST} and {EPHEMERAL_LOW}")

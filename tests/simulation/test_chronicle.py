@@ -50,20 +50,23 @@ def test_an_honest_run_is_acquitted(log):
     assert log.account.done == 2
 
 
-@pytest.mark.parametrize("change", ["payload", "results", "revisions", "time"])
+@pytest.mark.parametrize("change", ["payload", "results", "revisions", "time", "events"])
 def test_another_node_with_another_outcome(log, change):
     index, batch = log.apply(PUT)
     payload = encode_entry(Entry(1 if change == "payload" else 0, (PUT,)))
     results = [DeleteResult(0)] if change == "results" else batch.results
     revisions = [9] if change == "revisions" else batch.revisions
-    time_ms = 5 if change == "time" else 0
-    log.chronicle.compare("B", index, payload, AppliedBatch(results, revisions), time_ms)
+    if change == "time":
+        log.machine.cluster_time_ms = 5
+    if change == "events":
+        log.machine.changes = []
+    log.chronicle.compare("B", index, payload, AppliedBatch(results, revisions), log.machine)
     assert log.reported == ["state-divergence"]
 
 
 def test_another_node_with_the_same_outcome(log):
     index, batch = log.apply(PUT)
-    log.chronicle.compare("B", index, encode_entry(Entry(0, (PUT,))), batch, 0)
+    log.chronicle.compare("B", index, encode_entry(Entry(0, (PUT,))), batch, log.machine)
     assert log.reported == []
 
 

@@ -154,7 +154,7 @@ def test_a_kept_attachment_is_kept(run):
     assert run.judge() == []
 
 
-def leader(term=1, commit=5, last=5, **state):
+def leader(term=1, commit=5, last=5):
     ledger = SimpleNamespace(leading=[term])
     log = SimpleNamespace(last_index=last)
     return SimpleNamespace(
@@ -162,10 +162,10 @@ def leader(term=1, commit=5, last=5, **state):
         leads=True,
         term=term,
         paused=False,
+        holds=False,
         ledger=ledger,
         log=log,
         commit_index=commit,
-        **state,
     )
 
 
@@ -187,13 +187,15 @@ def test_a_leader_that_works_excuses_nothing(cluster):
     assert availability.excused == 0.0
 
 
-@pytest.mark.parametrize("change", ["paused", "gone", "stuck", "not ready"])
+@pytest.mark.parametrize("change", ["paused", "gone", "stuck", "not ready", "hands over"])
 def test_time_without_a_leader_that_works_is_excused(cluster, change):
     nodes, availability = cluster
     if change == "paused":
         nodes["A"].paused = True
     elif change == "gone":
         nodes["A"].leads = False
+    elif change == "hands over":
+        nodes["A"].holds = True
     elif change == "stuck":
         nodes["A"].log.last_index = 6
     else:

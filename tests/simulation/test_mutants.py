@@ -36,7 +36,8 @@ def test_its_schedule_convicts_it(name):
 
 def product():
     """Everything that a patch could replace, by identity."""
-    modules = [module for name, module in sys.modules.items() if name.startswith("kvraft.")]
+    ours = ("kvraft.", "kvraft_client.")
+    modules = [module for name, module in sys.modules.items() if name.startswith(ours)]
     owners = {id(each): each for module in modules for each in (module, *vars(module).values())}
     classes = [each for each in owners.values() if isinstance(each, type | ModuleType)]
     return {

@@ -6,18 +6,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kvraft.core.commands import Command, CompareAndSet, Delete, Expect, LeaseKeepAlive, Put
-from kvraft.core.results import CasResult, DeleteResult, KeyValue, PutResult, Result
+from kvraft.core.commands import (
+    Command,
+    CompareAndSet,
+    Delete,
+    Expect,
+    LeaseKeepAlive,
+    Put,
+    Request,
+    Resolve,
+)
+from kvraft.core.commands import Operation as Part
+from kvraft.core.results import (
+    CasResult,
+    DeleteResult,
+    KeyValue,
+    OperationResult,
+    PutResult,
+    Refused,
+    Replayed,
+    Result,
+    Unmet,
+)
 from kvraft_chaos.checkers.linearizability import check_key
 from kvraft_chaos.checkers.verdict import Verdict
 from kvraft_chaos.history import Operation
 from kvraft_chaos.simulation.chronicle import Chronicle
+from kvraft_chaos.simulation.effects import bare, effects, first_told, parts_of
 from kvraft_chaos.simulation.lease_watch import Removal
 
 CONFIGURATIONS = 20_000
 """Of the search for one key; an honest history of a run takes some hundreds."""
 SECONDS = 60.0
 """Wall time for one key: never reached, since `CONFIGURATIONS` come first."""
+_REPEATED = (LeaseKeepAlive, Resolve)
 NOBODY = -1
 """The process of what the store does by itself."""
 
@@ -39,40 +61,67 @@ class Account:
     histories: dict[str, list[Operation]] = field(default_factory=lambda: defaultdict(list))
     answered: Counter[Command] = field(default_factory=Counter)
     unknown: Counter[Command] = field(default_factory=Counter)
+    effective: Counter[Command] = field(default_factory=Counter)
+    """Answered, and not by a refusal or a condition that was false."""
     refused: Counter[Command] = field(default_factory=Counter)
     """Told NOT_APPLIED."""
     open: dict[Asked, None] = field(default_factory=dict)
+    registers: frozenset[bytes] = frozenset()
+    """Keys that are written as a whole only, with values of their own; empty: all are."""
     done: int = 0
     undecided: int = 0
     """Keys whose search was given up."""
 
-    def ask(self, command: Command) -> Asked:
-        """A client begins a mutation."""
-        asked = Asked(command, self.chronicle.moment())
+    def ask(self, command: Command, moment: int | None = None) -> Asked:
+        """A client begins a mutation; at a `moment` long ago where it says so again."""
+        asked = Asked(command, self.chronicle.moment() if moment is None else moment)
         self.open[asked] = None
         return asked
 
-    def tell(self, asked: Asked, result: Result, index: int, revision: int) -> None:
+    def tell(self, asked: Asked, answer: Result, index: int, revision: int) -> None:
         """It was answered by the state machine."""
         self._settle(asked, self.answered)
         self.done += 1
         command = asked.command
-        self.chronicle.check_answer(command, index, result, asked.moment)
-        if isinstance(command, CompareAndSet) and isinstance(result, CasResult):
-            self._check_expectation(command.expect, result)
-        found = _as_register(command, result, revision)
-        if found is not None:
-            f, argument, shown = found
-            self._record(f, _key(command), argument, shown, asked.moment)
+        self.chronicle.check_answer(command, index, answer, asked.moment)
+        result = first_told(answer)
+        if isinstance(answer, Replayed):
+            revision = answer.revision
+        if result is None:  # an outline: whether it was done, not what it saw
+            assert isinstance(answer, Replayed)
+            if not isinstance(answer.result, Unmet | Refused):
+                self.effective[command] += 1
+                self._record_unknown(asked)
+            return
+        self.effective[command] += not isinstance(result, Unmet | Refused)
+        if isinstance(result, Unmet):
+            for entry in result.entries:
+                self._saw_once(entry, asked.moment)
+            return
+        for operation, told in effects(bare(command), result):
+            if isinstance(operation, CompareAndSet) and isinstance(told, CasResult):
+                self._check_expectation(operation.expect, told)
+            found = self._as_register(operation, told, revision)
+            if found is not None:
+                f, argument, shown = found
+                self._record(f, _key(operation), argument, shown, asked.moment)
 
     def deny(self, asked: Asked, *, unknown: bool) -> None:
         """It failed: certainly without effect, or nobody knows."""
         self._settle(asked, self.unknown if unknown else self.refused)
-        found = _as_register(asked.command, None, 0) if unknown else None
-        if found is not None:
-            f, argument, _ = found
-            key = _key(asked.command)
-            self.histories[key].append(Operation(0, f, key, argument, None, asked.moment, None))
+        if unknown:
+            self._record_unknown(asked)
+
+    def _record_unknown(self, asked: Asked) -> None:
+        """Of a transaction each write counts alone: for one key that is all there is to it."""
+        command = bare(asked.command)
+        for operation in parts_of(command):
+            found = self._as_register(operation, None, 0)
+            if found is not None:
+                f, argument, _ = found
+                key = _key(operation)
+                record = Operation(0, f, key, argument, None, asked.moment, None)
+                self.histories[key].append(record)
 
     def crash(self, asked: Sequence[Asked]) -> None:
         """The process that asked is gone: nobody will ever know."""
@@ -83,6 +132,21 @@ class Account:
     def saw(self, key: bytes, entry: KeyValue | None, asked: int) -> None:
         """A linearizable read saw this."""
         self._record("get", key.decode(), None, _shown(entry), asked)
+
+    def _saw_once(self, entry: KeyValue, asked: int) -> None:
+        """A condition was false, on this entry among others."""
+        if self._is_register(entry.key) and not entry.value_omitted:
+            self._record("get", entry.key.decode(), None, _shown(entry), asked)
+
+    def _is_register(self, key: bytes) -> bool:
+        return not self.registers or key in self.registers
+
+    def _as_register(
+        self, operation: Command | Part, result: Result | OperationResult | None, revision: int
+    ) -> tuple[str, dict[str, Any] | None, dict[str, Any] | None] | None:
+        if isinstance(operation, Put | CompareAndSet | Delete) and self._is_register(operation.key):
+            return _as_register(operation, result, revision)
+        return None
 
     def read(self, what: str, index: int, asked: int) -> None:
         """A linearizable read was answered from the state at `index`."""
@@ -115,6 +179,8 @@ class Account:
         """Nobody waits any more: hold everything against everything."""
         self.crash(list(self.open))
         for removal in removals:
+            if not self._is_register(removal.key):
+                continue
             key, shown = removal.key.decode(), {"deleted": True, "revision": removal.revision}
             self.histories[key].append(
                 Operation(NOBODY, "delete", key, {}, shown, removal.moment, removal.moment + 1)
@@ -130,14 +196,17 @@ class Account:
     def _judge_counts(self) -> None:
         """Every answer stands in the log once, every refusal never, the rest once or never.
 
-        Keepalives may be repeated, so for them the log may say more.
+        Some may be repeated, so for them the log may say more. Whoever gave an identity may be
+        answered often for one effect.
         """
         report, applied = self.chronicle.report, self.chronicle.applied
         for command in {**self.answered, **self.unknown, **self.refused}:
             count, owed = applied[command], self.answered[command]
+            if isinstance(command, Request) and command.identity is not None:
+                owed = min(owed, 1)
             if count < owed:
                 report("acknowledged-write-lost", f"{command}: {owed} answers, {count} in the log")
-            elif count > owed + self.unknown[command] and not isinstance(command, LeaseKeepAlive):
+            elif count > owed + self.unknown[command] and not isinstance(command, _REPEATED):
                 kind = "refused-but-applied" if self.refused[command] else "applied-twice"
                 detail = f"{count} in the log, {owed} answered, {self.unknown[command]} unknown"
                 report(kind, f"{command}: {detail}, {self.refused[command]} refused")
@@ -150,7 +219,7 @@ class Account:
             self.chronicle.report("acknowledged-write-lost", detail)
 
 
-def _key(command: Command) -> str:
+def _key(command: Command | Part) -> str:
     assert isinstance(command, Put | CompareAndSet | Delete)
     return command.key.decode()
 
@@ -162,7 +231,7 @@ def _shown(entry: KeyValue | None) -> dict[str, Any]:
 
 
 def _as_register(
-    command: Command, result: Result | None, revision: int
+    command: Put | CompareAndSet | Delete, result: Result | OperationResult | None, revision: int
 ) -> tuple[str, dict[str, Any] | None, dict[str, Any] | None] | None:
     """Return (f, argument, result) in the words of the checkers; None where a register has none.
 
@@ -185,7 +254,7 @@ def _as_register(
 
 
 def _as_cas(
-    command: CompareAndSet, result: Result | None
+    command: CompareAndSet, result: Result | OperationResult | None
 ) -> tuple[str, dict[str, Any] | None, dict[str, Any] | None] | None:
     """A condition on version or create_revision says no more to a register than "present".
 

@@ -1,7 +1,8 @@
 """How much later than its TTL a lease may end: the published bound, computed from true time.
 
 For each change of leader min(smallest TTL / 4, 10 s) and a commit, plus the time without a leader,
-plus stalls. In doubt the time counts as without a leader: the check must not convict the innocent.
+plus stalls, plus the time that proposals wait while leadership is handed over, whatever comes of
+it. In doubt the time counts as without a leader: the check must not convict the innocent.
 """
 
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ class Availability:
     def look(self, now: float) -> None:
         """Look at the cluster; call it every `SAMPLE` seconds."""
         leader = self._leading()
-        works = leader is not None and not self._stuck(leader)
+        works = leader is not None and not leader.holds and not self._stuck(leader)
         if not (works and self._worked):
             self.excused += now - self._before
         if leader is not None:

@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kvraft.consensus.switches import Switches
+from kvraft.core.limits import ApplyLimits
+from kvraft.replica.limits import ReplicaLimits
 from kvraft_chaos.simulation.chance import Chance
 from kvraft_chaos.simulation.clients import Clients
 from kvraft_chaos.simulation.faults import Fault, draw_plan
 from kvraft_chaos.simulation.invariants import Violation
 from kvraft_chaos.simulation.nemesis import Nemesis
 from kvraft_chaos.simulation.process import Settings
+from kvraft_chaos.simulation.store import Bounds
 from kvraft_chaos.simulation.world import World
 
 HORIZON = 20.0
@@ -25,6 +28,24 @@ SWEEP = 0.5
 """Seconds between checks that concern several nodes."""
 FINAL_IDENTITY = 1 << 40
 """Identities of the judge's own writes begin here, above every client's."""
+
+SMALL = Bounds(
+    ApplyLimits(
+        history_revisions=60,
+        history_ms=1_500,
+        key_retention_ms=20_000,
+        session_idle_ms=5_000,
+        session_window=32,
+        outcome_reply_bytes=450,
+    ),
+    ReplicaLimits(
+        watch_message_bytes=700,
+        watch_buffer_revisions=12,
+        watch_slice_revisions=8,
+    ),
+)
+"""Small enough that a run meets each of them. A key outlives every copy of its request: a client
+sends the last one within 9.5 s, and what a cut holds is dropped after 10 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +105,7 @@ def draw_settings(seed: int, switches: Switches) -> Settings:
         snapshot_every=chance.pick((0, 20, 60)),
         segment_bytes=chance.pick((2_000, 20_000)),
         replica=True,
+        bounds=SMALL,
     )
 
 

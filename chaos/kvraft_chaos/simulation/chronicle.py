@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kvraft.core.codec import decode_entry
-from kvraft.core.commands import Command, CompareAndSet, Entry, Put
+from kvraft.core.commands import Command, CompareAndSet, Entry, Put, Request
+from kvraft.core.errors import Reason
 from kvraft.core.frozen import state_hash
+from kvraft.core.history import Revision
 from kvraft.core.machine import StateMachine
-from kvraft.core.results import KeyValue, Result
+from kvraft.core.results import KeyValue, Refused, Replayed, Result
 from kvraft.replica.batcher import AppliedBatch
 
 HASH_EVERY = 32
@@ -39,6 +41,8 @@ class Chapter:
     commands: tuple[Command, ...]
     results: Sequence[Result]
     revisions: Sequence[int]
+    changes: Sequence[Revision]
+    """What the entry changed."""
     cluster_time_ms: int
     identities: int
     """Identified writes up to here, this one included."""
@@ -66,13 +70,15 @@ class Chronicle:
         self.at: dict[int, Chapter] = {}
         self.indexes: list[int] = []
         self.applied: Counter[Command] = Counter()
-        """How often each command was applied."""
+        """How often each command was applied; copies answered from memory do not count."""
         self.hash_at: dict[int, str] = {}
         self.hashes = 0
         """Digests compared with one of another node."""
         self.looks_back: Callable[[Entry, int], bool] = lambda _entry, _now_ms: False
         """Whether the state before this entry must be kept for `listeners`."""
         self.listeners: list[Callable[[Chapter, Before], None]] = []
+        self.revision = 1
+        """The newest anywhere."""
         self._decoded: dict[bytes, Entry] = {}
         self._moment = 0
         self._identities = 0
@@ -112,20 +118,26 @@ class Chronicle:
             entry.commands,
             tuple(batch.results),
             tuple(batch.revisions),
+            tuple(before.machine.changes),
             before.machine.cluster_time_ms,
             self._identities,
         )
         if self.indexes and index < self.indexes[-1]:
             self.report("state-divergence", f"entry {index} is first applied after a later one")
         self.at[index] = chapter
+        self.revision = before.machine.revision
         self.indexes.append(index)
-        self.applied.update(entry.commands)
+        self.applied.update(
+            each
+            for each, result in zip(entry.commands, batch.results, strict=True)
+            if not _is_repeated(each, result)
+        )
         for listener in self.listeners:
             listener(chapter, before)
         return identities
 
     def compare(
-        self, name: str, index: int, payload: bytes, batch: AppliedBatch, time_ms: int
+        self, name: str, index: int, payload: bytes, batch: AppliedBatch, machine: StateMachine
     ) -> None:
         """Another node has applied the same index: the same entry, with the same results."""
         chapter = self.at[index]
@@ -134,7 +146,8 @@ class Chronicle:
         if (
             tuple(batch.results) != chapter.results
             or tuple(batch.revisions) != chapter.revisions
-            or time_ms != chapter.cluster_time_ms
+            or machine.cluster_time_ms != chapter.cluster_time_ms
+            or tuple(machine.changes) != chapter.changes
         ):
             detail = f"{name} has other results at entry {index}"
             self.report("state-divergence", detail)
@@ -173,6 +186,19 @@ class Chronicle:
         if at < len(self.indexes) and self.at[self.indexes[at]].moment < asked:
             newer = self.indexes[at]
             self.report("stale-read", f"{what} saw entry {index}, {newer} was applied before")
+
+
+def _is_repeated(command: Command, result: Result) -> bool:
+    """Whether an identified mutation was answered without being looked at again."""
+    if not isinstance(command, Request):
+        return False
+    if isinstance(result, Replayed):
+        return True
+    return isinstance(result, Refused) and result.reason in (
+        Reason.KEY_REUSED,
+        Reason.SESSION_EXPIRED,
+        Reason.ABANDONED,
+    )
 
 
 def identities_of(entry: Entry) -> list[int]:

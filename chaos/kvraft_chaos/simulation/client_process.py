@@ -5,15 +5,15 @@ ask, whether to ask first, what may be repeated, when a lease is lost) is made b
 """
 
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from kvraft.core.commands import Command
+from kvraft.core.commands import Command, Request
 from kvraft.core.errors import Outcome as StoreOutcome
 from kvraft.core.errors import Reason
 from kvraft.core.machine import StateMachine
-from kvraft.core.results import Result
+from kvraft.core.results import Refused, Result
 from kvraft.replica.outcomes import Answer, Denied
 from kvraft.replica.port import StateHash
 from kvraft_chaos.simulation.chance import Chance
@@ -31,7 +31,9 @@ T = TypeVar("T")
 
 QUIET = 2.0
 """As the real client's: an endpoint silent for longer is probed before a mutation."""
-RETRY = RetrySettings()
+RESEND_S = 8.0
+"""Seconds for which an identity may be sent again: half of what the store keeps a key for."""
+RETRY = RetrySettings(resend_s=RESEND_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,9 @@ class ClientProcess:
 
     def begin(self, work: Coroutine[Promise[Any], None, None]) -> None:
         """Run a coroutine until it ends or the process does."""
+        begun = Task(work)  # it may begin others at once
         self._tasks = [task for task in self._tasks if not task.over]
-        self._tasks.append(Task(work))
+        self._tasks.append(begun)
 
     def kill(self) -> None:
         """As by kill -9: every task ends where it waits; its connections break."""
@@ -128,13 +131,13 @@ class ClientProcess:
         self, effect: Effect, serve: Serve[Heard[T]], seconds: float, attempt: float | None = None
     ) -> Answered[T] | Failed:
         """Send a request until it is answered, may not be repeated, or time is up."""
-        settings = RETRY if attempt is None else RetrySettings(attempt_s=attempt)
+        settings = RETRY if attempt is None else replace(RETRY, attempt_s=attempt)
         attempts = Attempts(effect, self.now(), seconds, settings)
         while True:
             came = await self._try(attempts, serve)
             if isinstance(came, Answered):
                 return came
-            wait = attempts.failed(came, self._endpoints, self.now(), self.chance.random)
+            wait = self.give_up(attempts, came)
             if wait is None:
                 return Failed(attempts.last or came, attempts.outcome)
             if wait > 0:
@@ -147,11 +150,11 @@ class ClientProcess:
         told = await self._network.ask(self.name, address, serve, seconds)
         if isinstance(told, Reply):
             return Answered(told, sent_at, sent_true)
-        failure = _failure(told, address)
+        failure = failure_of(told, address)
         return Failed(failure, failure.outcome_of(Effect.MUTATION))
 
     async def _try(self, attempts: Attempts, serve: Serve[Heard[T]]) -> Answered[T] | Failure:
-        address = await self._reach(attempts)
+        address = await self.reach(attempts)
         if isinstance(address, Failure):
             return address
         sent_at, sent_true = self.now(), self._scheduler.now
@@ -163,10 +166,30 @@ class ClientProcess:
         told = await self._network.ask(self.name, address, serve, limit)
         if isinstance(told, Reply):
             self._endpoints.answered(address, told.node, told.term, self.now())
+            first = attempts.maybe_applied_at
+            if attempts.effect is Effect.IDENTIFIED and first is not None:
+                sent_true -= (sent_at - first) / self.clock.rate  # it may answer that copy
+                sent_at = first
             return Answered(told, sent_at, sent_true)
-        return _failure(told, address)
+        return failure_of(told, address)
 
-    async def _reach(self, attempts: Attempts) -> str | Failure:
+    def stray(self, serve: Serve[Heard[T]], seconds: float) -> None:
+        """Let a copy of a request reach some node; nobody waits for its answer."""
+        self._network.ask(self.name, self.chance.pick(self._endpoints.addresses), serve, seconds)
+
+    async def ask(self, address: str, serve: Serve[Heard[T]], seconds: float) -> Reply[T] | Failure:
+        """Ask one endpoint, once."""
+        told = await self._network.ask(self.name, address, serve, seconds)
+        if isinstance(told, Reply):
+            self._endpoints.answered(address, told.node, told.term, self.now())
+            return told
+        return failure_of(told, address)
+
+    def give_up(self, attempts: Attempts, failure: Failure) -> float | None:
+        """Take a failed attempt; return the seconds until the next, None where there is none."""
+        return attempts.failed(failure, self._endpoints, self.now(), self.chance.random)
+
+    async def reach(self, attempts: Attempts) -> str | Failure:
         """Choose an endpoint; where it is not known to be there and to lead, ask it first."""
         asked: set[str] = set()
         mutation = attempts.effect is not Effect.READ
@@ -230,6 +253,28 @@ def _mutated(
         done(Reply(told, node.name, store.term, outcome.index))
 
 
+def identified(command: Request) -> Serve[Heard[Told]]:
+    """... that says who it is: refusals of the identity are failures, as the service has them."""
+    return partial(_identify, command)
+
+
+def _identify(
+    command: Request, node: SimulatedNode, deadline: float, done: Answering[Heard[Told]]
+) -> None:
+    store = application(node)
+    store.submit(command, deadline, partial(_identity_told, node, store, done))
+
+
+def _identity_told(
+    node: SimulatedNode, store: Store, done: Answering[Heard[Told]], outcome: Answer | Denied
+) -> None:
+    refused = outcome.result if isinstance(outcome, Answer) else None
+    if isinstance(refused, Refused) and refused.reason in _OF_THE_COPY:
+        done(Denied(refused.reason, _OF_THE_COPY[refused.reason], refused.message))
+    else:
+        _mutated(node, store, done, outcome)
+
+
 def view(look: Callable[[StateMachine], T]) -> Serve[Heard[T]]:
     """Read linearizably: `look` runs in the turn in which the barrier was met."""
     return partial(_view, look)
@@ -274,13 +319,19 @@ def hash_state(
     store.state_hash(deadline, settled)
 
 
+_OF_THE_COPY: Mapping[Reason, StoreOutcome] = {
+    Reason.SESSION_EXPIRED: StoreOutcome.UNKNOWN,
+    Reason.OVERLOAD: StoreOutcome.NOT_APPLIED,
+}
+"""Refusals that say nothing of the copies before this one (`service.errors.refused_error`)."""
+
 _LOST_IN_TIME: Mapping[tuple[Reason, StoreOutcome], str] = {
     (Reason.DEADLINE, StoreOutcome.UNKNOWN): "UNKNOWN_RESULT",
 }
 """Time lost after proposing has a reason of its own on the wire (`service.errors`)."""
 
 
-def _failure(told: Denied | Lost, address: str) -> Failure:
+def failure_of(told: Denied | Lost, address: str) -> Failure:
     if isinstance(told, Lost):
         return Failure(told.code, "no answer", address, sent=True)
     reason = _LOST_IN_TIME.get((told.reason, told.outcome), told.reason.value)

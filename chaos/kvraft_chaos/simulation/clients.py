@@ -1,13 +1,19 @@
 """All clients of a run: processes with the real policy, their deaths and returns, the verdict."""
 
 from kvraft.core.machine import StateMachine
+from kvraft_chaos.simulation import tallies
 from kvraft_chaos.simulation.account import Account
 from kvraft_chaos.simulation.availability import SAMPLE, Availability
 from kvraft_chaos.simulation.chance import Chance
+from kvraft_chaos.simulation.changes import KEYS
 from kvraft_chaos.simulation.client_process import ClientProcess, application
 from kvraft_chaos.simulation.faults import CLIENTS
+from kvraft_chaos.simulation.identity_watch import IdentityWatch
 from kvraft_chaos.simulation.lease_watch import LeaseWatch
-from kvraft_chaos.simulation.workload import Identities, Workload
+from kvraft_chaos.simulation.past import Past
+from kvraft_chaos.simulation.sending import Notebook, Sending
+from kvraft_chaos.simulation.watching import Bookmark, Watching
+from kvraft_chaos.simulation.workload import Books, Identities, Workload
 from kvraft_chaos.simulation.world import World
 
 LEVEL = 10.0
@@ -22,13 +28,20 @@ class Clients:
         self._seed = seed
         self._horizon = horizon
         self._lives = 0
-        self._identities = Identities()
         chronicle = world.shared.chronicle
-        self.account = Account(chronicle)
+        self.account = Account(chronicle, registers=frozenset(KEYS))
         self._availability = Availability(world.nodes)
         self.watch = LeaseWatch(chronicle, self._availability)
         chronicle.looks_back = self.watch.looks_back
-        chronicle.listeners.append(self.watch.on_chapter)
+        self.past = Past(chronicle)
+        self.identities = IdentityWatch(chronicle)
+        for listener in (self.watch, self.past, self.identities):
+            chronicle.listeners.append(listener.on_chapter)
+        bounds = world.settings.bounds
+        self._books = Books(self.account, self.watch, self.past, Identities(), bounds)
+        self._notebooks = {name: Notebook() for name in CLIENTS}
+        self._bookmarks = {name: Bookmark() for name in CLIENTS}
+        self._watching: dict[str, Watching] = {}
         self._running: dict[str, Workload] = {}
         self.crashes = 0
         for name in CLIENTS:
@@ -53,8 +66,16 @@ class Clients:
         self._lives += 1
         chance = Chance(self._seed, f"client {name} {self._lives}")
         process = ClientProcess(name, world.scheduler, world.front, chance)
-        workload = Workload(process, self.account, self.watch, self._identities)
+        window = self._books.bounds.apply.session_window
+        sending = Sending(
+            process, self.account, self._notebooks[name], now=lambda: world.now, window=window
+        )
+        workload = Workload(process, self._books, sending)
         self._running[name] = workload
+        watching = Watching(process, self.past, self._bookmarks[name], self._books.bounds)
+        self._watching[name] = watching
+        watching.stopped = self._horizon <= 0.0
+        process.begin(watching.run())
         workload.start()
 
     def crash(self, name: str, seconds: float) -> None:
@@ -74,6 +95,8 @@ class Clients:
         self._horizon = 0.0
         for workload in self._running.values():
             workload.stop()
+        for watching in self._watching.values():
+            watching.stopped = True
 
     def _look(self) -> None:
         self._availability.look(self._world.now)
@@ -89,9 +112,31 @@ class Clients:
             self.account.check_durable(name, machine.index)
             world.shared.chronicle.compare_state(name, machine)
         if machines:
-            self.watch.check_alive(next(iter(machines.values())), world.now)
+            machine = next(iter(machines.values()))
+            self.watch.check_alive(machine, world.now)
+            self.past.check_live(machine)
+            self._check_watches()
         self.watch.check_early()
         self.account.judge(self.watch.removals)
+        tallies.judge(self.account, self.past.live, world.shared.chronicle.report)
+
+    def _check_watches(self) -> None:
+        """Every user has got everything, in time."""
+        world = self._world
+        marks = [self._bookmarks[name] for name in self._running]
+        end = world.now + LEVEL
+        while not all(self._is_told(mark) for mark in marks) and world.now < end:
+            world.run(0.1)
+        for mark in marks:
+            if mark.told is None or mark.position is None or mark.position.through is None:
+                world.invariants.report("watch-behind", "a watch never began")
+            else:
+                mark.told.check_end(mark.position.through)
+
+    def _is_told(self, mark: Bookmark) -> bool:
+        newest = self.past.revisions[-1] if self.past.revisions else 0
+        through = None if mark.position is None else mark.position.through
+        return mark.told is not None and through is not None and through >= newest
 
     def _level(self) -> dict[str, StateMachine]:
         """Wait until all nodes are at one index; report it where they never are."""

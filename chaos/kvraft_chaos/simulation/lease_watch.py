@@ -16,12 +16,23 @@ from kvraft.core.commands import (
     LeaseGrant,
     LeaseKeepAlive,
     LeaseRevoke,
+    Operation,
     Put,
+    Update,
 )
 from kvraft.core.machine import StateMachine
-from kvraft.core.results import CasResult, LeaseResult, PutResult, Refused, Result
+from kvraft.core.results import (
+    CasResult,
+    LeaseResult,
+    OperationResult,
+    PutResult,
+    Refused,
+    Result,
+    UpdateResult,
+)
 from kvraft_chaos.simulation.availability import Availability
 from kvraft_chaos.simulation.chronicle import Before, Chapter, Chronicle
+from kvraft_chaos.simulation.effects import bare, effects
 from kvraft_client.policy.lease_state import LeaseClock, LeaseState
 
 RATE_ERROR = 0.01
@@ -96,7 +107,7 @@ class LeaseWatch:
 
     def looks_back(self, entry: Entry, now_ms: int) -> bool:
         """Whether an entry may remove keys that its commands do not name."""
-        wide = any(isinstance(each, DeleteRange | LeaseRevoke) for each in entry.commands)
+        wide = any(isinstance(bare(each), DeleteRange | LeaseRevoke) for each in entry.commands)
         return wide or any(lease.deadline_ms <= now_ms for lease in self.live.values())
 
     def told(self, lease_id: int, ttl_ms: int, sent_true: float, index: int) -> None:
@@ -109,15 +120,28 @@ class LeaseWatch:
         revision = self._expire(chapter, before, keys)
         done = zip(chapter.commands, chapter.results, chapter.revisions, strict=True)
         for command, result, after in done:
-            if isinstance(command, Put | CompareAndSet):
-                self._written(chapter, command, result)
-            elif isinstance(command, Delete):
-                self._forget_key(command.key)
-            elif isinstance(command, DeleteRange | LeaseRevoke):
-                self._swept(chapter, command, keys, after > revision, after)
-            elif isinstance(command, LeaseGrant | LeaseKeepAlive):
-                self._renewed(chapter, result)
+            for operation, told in effects(command, result):
+                self._follow(chapter, operation, told, keys, after, moved=after > revision)
             revision = after
+
+    def _follow(
+        self,
+        chapter: Chapter,
+        command: Command | Operation,
+        result: Result | OperationResult,
+        keys: dict[bytes, int],
+        revision: int,
+        *,
+        moved: bool,
+    ) -> None:
+        if isinstance(command, Put | CompareAndSet | Update):
+            self._written(chapter, command, result)
+        elif isinstance(command, Delete):
+            self._forget_key(command.key)
+        elif isinstance(command, DeleteRange | LeaseRevoke):
+            self._swept(chapter, command, keys, moved, revision)
+        elif isinstance(command, LeaseGrant | LeaseKeepAlive):
+            self._renewed(chapter, result)
 
     # -- endings
 
@@ -180,8 +204,14 @@ class LeaseWatch:
 
     # -- commands
 
-    def _written(self, chapter: Chapter, command: Put | CompareAndSet, result: Result) -> None:
-        entry = result.entry if isinstance(result, PutResult | CasResult) else None
+    def _written(
+        self,
+        chapter: Chapter,
+        command: Put | CompareAndSet | Update,
+        result: Result | OperationResult,
+    ) -> None:
+        assert isinstance(result, PutResult | CasResult | UpdateResult)
+        entry = result.entry
         if entry is None or (isinstance(result, CasResult) and not result.succeeded):
             return
         if self.by_key.get(command.key) != entry.lease_id:
@@ -213,7 +243,7 @@ class LeaseWatch:
             self._forget_key(key)
             self.removals.append(Removal(key, revision, chapter.moment))
 
-    def _renewed(self, chapter: Chapter, result: Result) -> None:
+    def _renewed(self, chapter: Chapter, result: Result | OperationResult) -> None:
         if isinstance(result, LeaseResult):
             known = self.live.get(result.lease_id)
             key = None if known is None else known.key

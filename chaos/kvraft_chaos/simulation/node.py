@@ -266,6 +266,11 @@ class SimulatedNode:
         return self.process is not None and self.process.leads
 
     @property
+    def holds(self) -> bool:
+        """Whether its proposals wait for leadership to be handed over."""
+        return self.process is not None and self.process.holds
+
+    @property
     def term(self) -> int:
         """Its term."""
         return self.process.term if self.process else 0

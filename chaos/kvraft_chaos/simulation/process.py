@@ -20,7 +20,7 @@ from kvraft.storage.wal import WriteAheadLog
 from kvraft_chaos.simulation.disk import UNLIMITED_BYTES
 from kvraft_chaos.simulation.ledger import Ledger
 from kvraft_chaos.simulation.logview import DATA, LiveLog
-from kvraft_chaos.simulation.store import Store
+from kvraft_chaos.simulation.store import WIDE, Bounds, Store
 from kvraft_chaos.simulation.writer import SimulatedWriter
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Settings:
     """How much longer than `tick_ms` a tick may take, as a fraction."""
     snapshot_every: int = 0
     """Entries between snapshots; 0: only where a script asks."""
+    bounds: Bounds = WIDE
     replica: bool = False
     """The real replica and core above consensus, instead of the small ledger."""
     segment_bytes: int = 16 << 10
@@ -134,6 +135,7 @@ class Process:
                 disk_id=self.directory.identity.disk_id,
                 snapshot_bytes=settings.snapshot_every * ENTRY_BYTES or 1 << 40,
                 free_bytes=self._free_bytes,
+                bounds=settings.bounds,
             )
         ledger = Ledger(node.name, self._after)
         ledger.snapshot_every = settings.snapshot_every
@@ -264,6 +266,11 @@ class Process:
     def leads(self) -> bool:
         """Whether it calls itself leader."""
         return self._inside.leads
+
+    @property
+    def holds(self) -> bool:
+        """Whether its proposals wait for leadership to be handed over."""
+        return self.engine._node.proposals.holding  # noqa: SLF001 - as `_inside`
 
     @property
     def role(self) -> Role:

@@ -1,22 +1,34 @@
 """The real replica and core as the application of a simulated node, recorded for the checks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from kvraft.consensus.port import Applied, BarrierDone, Consensus, Failure, Loading, ProposeDone
-from kvraft.core.commands import CompareAndSet, Entry, Expect, Put
+from kvraft.core.commands import Bootstrap, CompareAndSet, Entry, Expect, MemberDisk, Put
 from kvraft.core.errors import Outcome
+from kvraft.core.limits import ApplyLimits
 from kvraft.core.machine import StateMachine
 from kvraft.core.results import CasResult, Refused
 from kvraft.replica.batcher import AppliedBatch
 from kvraft.replica.limits import ReplicaLimits
-from kvraft.replica.outcomes import Answer, Denied
+from kvraft.replica.outcomes import Answer, Denied, Done
 from kvraft.replica.replica import Doors, Replica
 from kvraft_chaos.simulation.chronicle import HASH_EVERY, Chronicle
 from kvraft_chaos.simulation.ledger import Command
 
 PATIENCE = 2.0
 """Seconds of deadline that a client gives a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a run makes smaller, so that a few seconds reach it."""
+
+    apply: ApplyLimits = field(default_factory=ApplyLimits)
+    replica: ReplicaLimits = field(default_factory=ReplicaLimits)
+
+
+WIDE = Bounds()
 
 
 class Registers:
@@ -53,15 +65,19 @@ class Store(Replica):
         disk_id: int,
         snapshot_bytes: int,
         free_bytes: Callable[[], int | None],
+        bounds: Bounds = WIDE,
     ) -> None:
         """`snapshot_bytes` of log make a snapshot due; `free_bytes` of the disk, where measured."""
-        limits = ReplicaLimits(snapshot_log_bytes=snapshot_bytes)
+        limits = replace(bounds.replica, snapshot_log_bytes=snapshot_bytes)
         super().__init__(name, doors, election_ms=500, disk_id=disk_id, limits=limits)
+        self._apply_limits = bounds.apply
         self._chronicle = chronicle
         self._free_bytes = free_bytes
         self._history: list[int] = []
         self.applied_from = 0
         self.leading: list[int] = []
+        self.served: dict[str, object] = {}
+        """The watches of this process, by client (see `watch_stream`)."""
 
     @property
     def state(self) -> View:
@@ -98,8 +114,7 @@ class Store(Replica):
             self._history += chronicle.write(index, payload, batch, before)
         else:
             batch = super().apply(index, payload)
-            time_ms = self.machine.cluster_time_ms
-            chronicle.compare(self.name, index, payload, batch, time_ms)
+            chronicle.compare(self.name, index, payload, batch, self.machine)
             self._history += chronicle.order[len(self._history) : chapter.identities]
         if index % HASH_EVERY == 0:
             self.compare_state()
@@ -107,6 +122,11 @@ class Store(Replica):
 
     def _decode(self, payload: bytes) -> Entry:
         return self._chronicle.entry(payload)
+
+    def _submit_own(self, command: Bootstrap | MemberDisk, done: Done) -> None:
+        if isinstance(command, Bootstrap):
+            command = replace(command, limits=self._apply_limits)
+        super()._submit_own(command, done)
 
     def compare_state(self) -> None:
         """Hold the whole state against that of others at this index."""

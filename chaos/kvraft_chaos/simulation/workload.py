@@ -1,7 +1,8 @@
 """What one simulated client process does: a mix of everything that the state machine offers."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import cast
 
 from kvraft.core.commands import (
     Command,
@@ -12,32 +13,25 @@ from kvraft.core.commands import (
     LeaseGrant,
     LeaseKeepAlive,
     LeaseRevoke,
+    Mutation,
     Put,
+    Request,
 )
-from kvraft.core.machine import StateMachine
-from kvraft.core.results import KeyValue, LeaseResult, Page, Refused, Result
-from kvraft_chaos.simulation.account import Account, Asked
-from kvraft_chaos.simulation.client_process import (
-    Answered,
-    ClientProcess,
-    Failed,
-    hash_state,
-    mutate,
-    view,
-)
+from kvraft.core.conditions import Condition
+from kvraft.core.results import KeyValue, LeaseResult, Refused, Result
+from kvraft_chaos.simulation.account import Account
+from kvraft_chaos.simulation.changes import KEYS, Changes
+from kvraft_chaos.simulation.client_process import Answered, ClientProcess
+from kvraft_chaos.simulation.effects import effects
 from kvraft_chaos.simulation.lease_watch import Holder, LeaseWatch, granted_by
+from kvraft_chaos.simulation.past import Past
+from kvraft_chaos.simulation.reads import ANY_NODE, TIMEOUT, Reads
+from kvraft_chaos.simulation.sending import Sending, Sent
+from kvraft_chaos.simulation.store import Bounds
 from kvraft_chaos.simulation.tasks import Promise
-from kvraft_client.policy.failure import Effect, Outcome
+from kvraft_client.policy.failure import Effect
 from kvraft_client.policy.lease_state import LeaseClock, LeaseState
 
-T = TypeVar("T")
-
-KEYS = tuple(f"k{number:02}".encode() for number in range(12))
-PAGE_ENTRIES = 5
-"""So that lists of this key space have several pages."""
-PAGE_BYTES = 1 << 20
-TIMEOUT = (0.5, 4.0)
-"""Seconds a client gives a call."""
 PAUSE = (0.01, 0.16)
 """Seconds between two bursts of one client."""
 TTL_MS = (1_000, 4_000)
@@ -47,23 +41,37 @@ HELD = (0.5, 8.0)
 """Seconds that a lease is kept alive."""
 
 MIX: dict[str, int] = {
-    "get": 24,
-    "put": 15,
-    "put_ttl": 6,
-    "put_lease": 7,
-    "put_keep": 3,
-    "cas": 22,
-    "delete": 5,
+    "get": 18,
+    "get_past": 5,
+    "put": 10,
+    "put_ttl": 5,
+    "put_lease": 6,
+    "put_keep": 2,
+    "put_if": 5,
+    "cas": 14,
+    "delete": 3,
+    "delete_if": 2,
     "delete_range": 1,
-    "list_page": 6,
+    "list_page": 4,
+    "list_past": 1,
+    "count": 4,
+    "append": 1,
+    "edit_json": 2,
+    "be_first": 1,
+    "highest": 1,
+    "transfer": 7,
+    "write_two": 3,
+    "invariant": 1,
+    "clear_up": 4,
+    "close_sessions": 1,
     "grant": 4,
     "keep_alive": 2,
     "describe": 2,
     "state_hash": 1,
 }
 """Weights. Revokes, and nearly all keepalives, are the lease keepers' own."""
-ANY_NODE = 0.25
-"""Share of the requests that go to any node, once: followers forward, and answer reads."""
+IN_SESSION, UNDER_KEY = 0.5, 0.15
+"""Shares of the mutations that carry an identity; the others are sent as they are."""
 KINDS = tuple(kind for kind, weight in MIX.items() for _ in range(weight))
 
 
@@ -79,6 +87,17 @@ class Identities:
         return str(self.last).encode()
 
 
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What all clients of a run write into."""
+
+    account: Account
+    watch: LeaseWatch
+    past: Past
+    identities: Identities
+    bounds: Bounds
+
+
 class _Burst:
     """Operations that one client has in flight together."""
 
@@ -90,18 +109,21 @@ class _Burst:
 class Workload:
     """The tasks of one client process, for one life of it."""
 
-    def __init__(
-        self, process: ClientProcess, account: Account, watch: LeaseWatch, identities: Identities
-    ) -> None:
+    def __init__(self, process: ClientProcess, books: Books, sending: Sending) -> None:
         self.process = process
-        self._account = account
-        self._watch = watch
-        self._identities = identities
+        self._books = books
+        self._account = books.account
+        self._watch = books.watch
+        self._identities = books.identities
+        self._sending = sending
         self._chance = process.chance
         self._seen: dict[bytes, KeyValue | None] = {}
         """The newest entry that this process knows of a key."""
+        self._changes = Changes(self._chance, self._identities, self._seen, self._change)
+        kept = books.bounds.apply.history_revisions
+        self._reads = Reads(process, books.account, books.past, self._seen, kept=kept)
+        self._operations = {kind: self._operation(kind) for kind in MIX}
         self._leases: dict[int, None] = {}
-        self._asked: list[Asked] = []
         self._stopped = False
 
     def start(self) -> None:
@@ -117,11 +139,12 @@ class Workload:
         self.process.kill()
         for lease_id in self._leases:
             self._watch.holders.pop(lease_id, None)
-        self._account.crash(self._asked)
+        self._account.crash(self._sending.crash())
 
     async def _work(self) -> None:
         chance = self._chance
         await self.process.sleep(chance.random() * PAUSE[1])
+        await self._changes.open_bank()
         while not self._stopped:
             burst = _Burst(chance.pick((1, 1, 2, 6)))
             for _ in range(burst.left):
@@ -129,9 +152,17 @@ class Workload:
             await burst.over
             await self.process.sleep(chance.between(*PAUSE))
 
+    def _operation(self, kind: str) -> Callable[[], Awaitable[object]]:
+        """Find what a word of the mix stands for: here, or where the others are drawn."""
+        for owner, name in ((self, f"_{kind}"), (self._changes, kind), (self._reads, kind)):
+            found = getattr(owner, name, None)
+            if found is not None:
+                return cast("Callable[[], Awaitable[object]]", found)
+        raise AssertionError(kind)
+
     async def _operate(self, burst: "_Burst") -> None:
         kind = self._chance.pick(KINDS)
-        await getattr(self, f"_{kind}")()
+        await self._operations[kind]()
         burst.left -= 1
         if burst.left == 0:
             burst.over.keep(None)
@@ -139,31 +170,60 @@ class Workload:
     # -- mutations
 
     async def _mutate(
-        self, command: Command, effect: Effect = Effect.MUTATION, limit: float | None = None
-    ) -> tuple[Result, float] | None:
-        """Return the result and when it was sent (the client's clock); None where it failed."""
-        timeout = self._chance.between(*TIMEOUT) if limit is None else limit
-        asked = self._account.ask(command)
-        self._asked = [each for each in self._asked if not each.settled]
-        self._asked.append(asked)
-        if limit is None and self._chance.happens(ANY_NODE):
-            came = await self.process.once(mutate(command), timeout)
-        else:
-            came = await self.process.call(effect, mutate(command), timeout, limit)
-        if isinstance(came, Failed):
-            self._account.deny(asked, unknown=came.outcome is Outcome.UNKNOWN)
+        self,
+        command: Mutation | LeaseKeepAlive,
+        condition: Condition | None = None,
+        *,
+        effect: Effect = Effect.MUTATION,
+        limit: float | None = None,
+    ) -> Sent | None:
+        """Return what it came to; None where it failed."""
+        sent = await self._send(command, condition, effect, limit)
+        if sent is None:
             return None
-        told, index = came.reply.value, came.reply.index
-        self._account.tell(asked, told.result, index, told.revision)
-        granted = granted_by(command, told.result)
-        if granted is not None:
-            self._watch.told(*granted, came.sent_true, index)
-        if isinstance(told.result, Refused):
-            return told.result, came.sent_at
-        entry = getattr(told.result, "entry", None)
-        if entry is not None:
-            self._seen[entry.key] = entry
-        return told.result, came.sent_at
+        granted = granted_by(command, sent.result)
+        if granted is not None and not sent.is_replay:
+            self._watch.told(*granted, sent.sent_true, sent.index)
+        for _, told in effects(command, sent.result):
+            entry = getattr(told, "entry", None)
+            if entry is not None:
+                self._seen[entry.key] = entry
+        return sent
+
+    async def _send(
+        self,
+        command: Mutation | LeaseKeepAlive,
+        condition: Condition | None,
+        effect: Effect,
+        limit: float | None,
+    ) -> Sent | None:
+        """In a session, under a key, or without any identity."""
+        chance, sending = self._chance, self._sending
+        timeout = chance.between(*TIMEOUT) if limit is None else limit
+        drawn = chance.random()
+        if not isinstance(command, LeaseKeepAlive) and drawn < IN_SESSION:
+            return await sending.in_session(command, condition, timeout)
+        of_lease = (LeaseKeepAlive, LeaseGrant, LeaseRevoke)
+        if not isinstance(command, of_lease) and drawn < IN_SESSION + UNDER_KEY:
+            return await sending.under_key(command, condition, timeout)
+        whole: Command = command
+        if condition is not None:
+            assert not isinstance(command, LeaseKeepAlive)
+            whole = Request(command, condition)
+        if limit is None and chance.happens(ANY_NODE):
+            return await sending.once(whole, timeout)
+        return await sending.plainly(whole, effect, timeout, limit)
+
+    async def _change(self, mutation: Mutation, condition: Condition | None) -> Result | None:
+        sent = await self._mutate(mutation, condition)
+        return None if sent is None else sent.result
+
+    async def _clear_up(self) -> None:
+        await self._sending.clear_up(self._chance.between(*TIMEOUT))
+
+    async def _close_sessions(self) -> None:
+        if self._chance.happens(0.3):
+            await self._sending.close_sessions()
 
     async def _put(self) -> None:
         previous = self._chance.happens(0.3)
@@ -178,7 +238,7 @@ class Workload:
             lease_id = self._chance.pick(tuple(self._leases))
             key, value = self._key(), self._identities.next()
             result = await self._mutate(Put(key, value, lease_id=lease_id))
-            if result is not None and isinstance(result[0], Refused):
+            if result is not None and isinstance(result.result, Refused):
                 self._leases.pop(lease_id, None)
         else:
             await self._grant()
@@ -191,7 +251,7 @@ class Workload:
         expect = self._expect(self._seen.get(key))
         ttl_ms = self._ttl() if self._chance.happens(0.1) else None
         result = await self._mutate(CompareAndSet(key, value, expect, ttl_ms=ttl_ms))
-        if result is not None and getattr(result[0], "entry", self) is None:
+        if result is not None and getattr(result.result, "entry", self) is None:
             self._seen[key] = None
 
     def _expect(self, seen: KeyValue | None) -> Expect:
@@ -218,58 +278,6 @@ class Workload:
         end = KEYS[last] if last < len(KEYS) else None
         await self._mutate(DeleteRange(KEYS[start], end))
 
-    # -- reads
-
-    async def _read(self, look: Callable[[StateMachine], T]) -> Answered[T] | Failed:
-        seconds = self._chance.between(*TIMEOUT)
-        if self._chance.happens(ANY_NODE):
-            return await self.process.once(view(look), seconds)
-        return await self.process.call(Effect.READ, view(look), seconds)
-
-    async def _get(self) -> None:
-        key = self._key()
-        asked = self._account.chronicle.moment()
-        came = await self._read(lambda machine: machine.get(key))
-        if isinstance(came, Answered):
-            self._seen[key] = came.reply.value
-            self._account.read(f"get of {key.decode()}", came.reply.index, asked)
-            self._account.saw(key, came.reply.value, asked)
-
-    async def _list_page(self) -> None:
-        start = KEYS[self._chance.below(len(KEYS))]
-        asked = self._account.chronicle.moment()
-        came = await self._read(
-            lambda machine: machine.page(start, None, limit=PAGE_ENTRIES, max_bytes=PAGE_BYTES)
-        )
-        if isinstance(came, Answered):
-            self._account.read(f"list from {start.decode()}", came.reply.index, asked)
-            self._saw_page(start, came.reply.value, asked)
-
-    def _saw_page(self, start: bytes, page: Page, asked: int) -> None:
-        """Where a page has no entry for a key that it spans, the key was absent."""
-        found = {entry.key: entry for entry in page.entries}
-        last = page.entries[-1].key if page.more else KEYS[-1]
-        for key in KEYS:
-            if start <= key <= last:
-                self._seen[key] = found.get(key)
-                self._account.saw(key, found.get(key), asked)
-
-    async def _describe(self) -> None:
-        if not self._leases:
-            return
-        lease_id = self._chance.pick(tuple(self._leases))
-        asked = self._account.chronicle.moment()
-        came = await self._read(lambda machine: machine.describe_lease(lease_id))
-        if isinstance(came, Answered):
-            self._account.read(f"describe of lease {lease_id}", came.reply.index, asked)
-
-    async def _state_hash(self) -> None:
-        came = await self.process.call(Effect.READ, hash_state, self._chance.between(*TIMEOUT))
-        if isinstance(came, Answered):
-            self._account.done += 1
-            for each in came.reply.value:
-                self._account.chronicle.compare_hash(each.node, each.index, each.digest)
-
     # -- leases
 
     async def _grant(self) -> None:
@@ -279,16 +287,24 @@ class Workload:
         number = int(self._identities.next())
         lease_id = 1_000_000 + number if chance.happens(0.5) else None
         granted = await self._mutate(LeaseGrant(self._ttl(), lease_id))
-        if granted is not None and isinstance(granted[0], LeaseResult):
-            lease = granted[0]
+        if granted is not None and isinstance(granted.result, LeaseResult):
+            lease = granted.result
             self._leases[lease.lease_id] = None
-            self.process.begin(self._keep(lease, granted[1]))
+            self.process.begin(self._keep(lease, granted.sent_at))
+
+    async def _describe(self) -> None:
+        if not self._leases:
+            return
+        lease_id = self._chance.pick(tuple(self._leases))
+        asked = self._account.chronicle.moment()
+        came = await self._reads.ask(lambda machine: machine.describe_lease(lease_id))
+        if isinstance(came, Answered):
+            self._account.read(f"describe of lease {lease_id}", came.reply.index, asked)
 
     async def _keep_alive(self) -> None:
         if self._leases:
-            await self._mutate(
-                LeaseKeepAlive(self._chance.pick(tuple(self._leases))), Effect.REPEATABLE
-            )
+            lease_id = self._chance.pick(tuple(self._leases))
+            await self._mutate(LeaseKeepAlive(lease_id), effect=Effect.REPEATABLE)
 
     async def _keep(self, lease: LeaseResult, sent_at: float) -> None:
         """Renew a lease as the client does, for a while; then revoke it, or just stop."""
@@ -312,11 +328,11 @@ class Workload:
     async def _renew(self, clock: LeaseClock, lease_id: int) -> None:
         now = self.process.now
         limit = max(0.01, min(clock.attempt_s, clock.remaining_s(now())))
-        came = await self._mutate(LeaseKeepAlive(lease_id), Effect.REPEATABLE, limit)
+        came = await self._mutate(LeaseKeepAlive(lease_id), effect=Effect.REPEATABLE, limit=limit)
         if came is None:
             clock.renewal_failed(now())
-        elif isinstance(came[0], LeaseResult):
-            clock.renewed(came[1], came[0].ttl_ms / 1000.0, now())
+        elif isinstance(came.result, LeaseResult):
+            clock.renewed(came.sent_at, came.result.ttl_ms / 1000.0, now())
         else:
             clock.ended()
 

@@ -5,7 +5,27 @@ length of a run. Each is convicted by a named schedule, or by a seed of the rand
 of a feature come with the feature.
 """
 
-from kvraft_chaos.simulation.mutants import consensus, state, storage, switches
+from kvraft_chaos.simulation.mutants import (
+    consensus,
+    exactly_once,
+    history,
+    state,
+    storage,
+    switches,
+    transactions,
+    watches,
+)
 from kvraft_chaos.simulation.mutants.registry import MUTANTS, Mutant
 
-__all__ = ["MUTANTS", "Mutant", "consensus", "state", "storage", "switches"]
+__all__ = [
+    "MUTANTS",
+    "Mutant",
+    "consensus",
+    "exactly_once",
+    "history",
+    "state",
+    "storage",
+    "switches",
+    "transactions",
+    "watches",
+]

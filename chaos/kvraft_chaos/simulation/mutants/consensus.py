@@ -15,6 +15,7 @@ from kvraft.consensus.reads import Reads
 from kvraft.consensus.reception import Reception
 from kvraft.consensus.records import Entry
 from kvraft.consensus.snapshot_receiver import SnapshotReceiver
+from kvraft.consensus.transfer import Transfer
 from kvraft.storage.snapshot_file import SnapshotFile
 from kvraft.storage.snapshots import SnapshotStore, SnapshotWriter
 from kvraft_chaos.simulation.mutants.registry import Patch, mutant, replaced, together
@@ -92,6 +93,28 @@ def log_not_cut_after_snapshot_install() -> Patch:
         self.durable_index = index
 
     return replaced(Journal, "reset", reset)
+
+
+@mutant("a_snapshot_of_a_newer_term_survives_a_crash", "UntestedLibraryError")
+def snapshot_newer_than_the_vote_refused() -> Patch:
+    """A node whose snapshot is of a newer term than its vote does not start (seed 1388)."""
+    align = Journal.align
+
+    def keeps_its_term(self: Journal, index: int, term: int, *, keep_suffix: bool = True) -> None:
+        with replaced(Journal, "_set_vote", lambda *_: 0):
+            align(self, index, term, keep_suffix=keep_suffix)
+
+    return replaced(Journal, "align", keeps_its_term)
+
+
+@mutant("leadership_is_not_handed_to_who_has_gone_silent", "held")
+def leadership_handed_to_the_silent() -> Patch:
+    """Leadership goes to whoever is connected, even if it has long not answered (seed 690)."""
+
+    def is_connected(self: Transfer, peer: str, now: float) -> bool:
+        return self._links[peer].outbound and self._contact.age(peer, now) is not None
+
+    return replaced(Transfer, "_in_contact", is_connected)
 
 
 @mutant("m_leadership_lost_is_reported_as_unknown_for_a_write_that_commits", "not-unknown")

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from hashlib import blake2b
 
-from kvraft.core import machine as core_machine
+from kvraft.core import operations
 from kvraft.core.commands import Command, Entry, Expect, LeaseKeepAlive
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.frozen import FrozenState
+from kvraft.core.history import Cause
 from kvraft.core.keyspace import Record
+from kvraft.core.lease_commands import LeaseCommands
 from kvraft.core.machine import StateMachine
 from kvraft.core.results import LeaseResult, Result
 from kvraft.replica import hashes
@@ -40,12 +42,12 @@ def lease_expired_by_local_clock() -> Patch:
 def expiry_without_its_keys() -> Patch:
     """A lease that expires leaves its keys behind."""
 
-    def end_lease(self: StateMachine, lease_id: int) -> int:
+    def end_lease(self: LeaseCommands, lease_id: int, _cause: Cause) -> int:
         keys = self._leases.end(lease_id)
         self.revision += 1
         return len(keys)
 
-    return replaced(StateMachine, "_end_lease", end_lease)
+    return replaced(LeaseCommands, "_end_lease", end_lease)
 
 
 @mutant("a_keepalive_counts_once_it_is_committed", "acknowledged-alone")
@@ -120,7 +122,7 @@ def compare_and_set_ignores_its_expectation() -> Patch:
     def holds(_expect: Expect, _old: Record | None) -> bool:
         return True
 
-    return replaced(core_machine, "_holds", holds)
+    return replaced(operations, "holds", holds)
 
 
 @mutant("what_was_forwarded_and_lost_is_unknown", "refused-but-applied")

@@ -6,10 +6,14 @@ from kvraft_chaos.simulation.schedules import (
     commits,
     disks,
     elections,
+    exactly_once,
+    history,
     links,
     log,
     rejoin,
     snapshots,
+    transactions,
+    watches,
 )
 
 __all__ = [
@@ -18,8 +22,12 @@ __all__ = [
     "commits",
     "disks",
     "elections",
+    "exactly_once",
+    "history",
     "links",
     "log",
     "rejoin",
     "snapshots",
+    "transactions",
+    "watches",
 ]

@@ -61,6 +61,17 @@ def answered(world: World, name: str, command: Command) -> Result:
     return request.result
 
 
+def restarted(world: World) -> str:
+    """Snapshot every node, kill them all, start them again; return who leads then."""
+    for name in world.names:
+        world[name].post(world[name].ledger.snapshot)
+    world.run(1.0)
+    world.crash(*world.names)
+    world.restart(*world.names)
+    world.until(lambda: world.leader() and world.leads(leader(world)))
+    return leader(world)
+
+
 def put(key: str, value: int, lease_id: int | None = None) -> PutCommand:
     """A write as the checks know it: values are numbers."""
     return PutCommand(key.encode(), str(value).encode(), lease_id)
@@ -76,7 +87,7 @@ def a_lease_ends_in_time_and_takes_its_keys(world: World) -> Findings:
     lease = answered(world, "B", LeaseGrant(TTL_MS))
     assert isinstance(lease, LeaseResult)
     answered(world, "C", put("held", 1, lease.lease_id))
-    equal = set(_digests(world))
+    equal = set(digests(world))
     while machine(world, "A").describe_lease(lease.lease_id) and world.now < granted_at + 10.0:
         world.run(STEP)
     took = world.now - granted_at
@@ -125,13 +136,7 @@ def a_revision_is_given_once(world: World) -> Findings:
     first = answered(world, "A", put("k", 1))
     assert isinstance(first, PutResult)
     answered(world, "A", Delete(b"k"))
-    for name in world.names:
-        world[name].post(world[name].ledger.snapshot)
-    world.run(1.0)
-    world.crash(*world.names)
-    world.restart(*world.names)
-    world.until(lambda: world.leader() and world.leads(leader(world)))
-    second = answered(world, leader(world), put("k", 2))
+    second = answered(world, restarted(world), put("k", 2))
     assert isinstance(second, PutResult)
     given = first.entry.mod_revision, second.entry.mod_revision
     return findings(given_twice=given[1] <= given[0] + 1)
@@ -142,16 +147,17 @@ def a_state_hash_sees_every_difference(world: World) -> Findings:
     world.boot("A")
     lease = answered(world, "A", LeaseGrant(60_000))
     assert isinstance(lease, LeaseResult)
-    equal = _digests(world)
+    equal = digests(world)
     odd = machine(world, "C")._leases  # noqa: SLF001 - rot, by hand
     odd.renew(lease.lease_id, odd.live(lease.lease_id)[1] + 1)
     return findings(
         differ_for_no_reason=len(set(equal)) != 1 or len(equal) != len(world.names),
-        blind=len(set(_digests(world))) == 1,
+        blind=len(set(digests(world))) == 1,
     )
 
 
-def _digests(world: World) -> list[str]:
+def digests(world: World) -> list[str]:
+    """The state hashes of all nodes at one index."""
     told: list[list[StateHash] | Denied] = []
     node = replica(world, "A")
     world["A"].post(lambda: node.state_hash(node.now() + DEADLINE, told.append))

@@ -170,6 +170,25 @@ def v_leadership_transfer_is_one_round_trip(world: World) -> Findings:
     )
 
 
+@schedule("-- (v), seed 690")
+def leadership_is_not_handed_to_who_has_gone_silent(world: World) -> Findings:
+    """B is suspended, its connections stand: proposals must not wait for it."""
+    world.boot("A")
+    world["B"].pause()
+    world.run(0.5)
+    answers: list[object] = []
+    world["A"].post(lambda: world["A"].engine().transfer_leadership("B", answers.append))
+    write = world.write("A")
+    took = world.until(lambda: write.done)
+    world["B"].resume()
+    world.run(1.5)
+    return findings(
+        held=took > 0.1,
+        not_acknowledged=not write.acknowledged,
+        transfer_not_refused=len(answers) != 1 or answers == [None],
+    )
+
+
 def stalled_leader_disk(world: World) -> Findings:
     world.boot("A")
     world["A"].speed.hangs = True

@@ -5,7 +5,15 @@ from dataclasses import replace
 from kvraft.consensus.messages import SnapshotChunk
 from kvraft_chaos.simulation.logview import DATA
 from kvraft_chaos.simulation.process import Settings
-from kvraft_chaos.simulation.schedule import Findings, arrivals, decoded, findings, inject, schedule
+from kvraft_chaos.simulation.schedule import (
+    Findings,
+    arrivals,
+    decoded,
+    findings,
+    inject,
+    lose_unsynced,
+    schedule,
+)
 from kvraft_chaos.simulation.world import World
 
 PLAIN = Settings()
@@ -13,9 +21,9 @@ FEW_CHUNKS = replace(PLAIN, flow=replace(PLAIN.flow, log_tail_bytes=0))
 MANY_CHUNKS = replace(PLAIN, flow=replace(FEW_CHUNKS.flow, snapshot_chunk_bytes=50))
 
 
-def write_all(world: World, count: int) -> None:
-    """Write on A, and wait until every write is acknowledged."""
-    writes = [world.write("A") for _ in range(count)]
+def write_all(world: World, count: int, leader: str = "A") -> None:
+    """Write on the leader, and wait until every write is acknowledged."""
+    writes = [world.write(leader) for _ in range(count)]
     world.until(lambda: all(write.acknowledged for write in writes))
 
 
@@ -68,6 +76,28 @@ def an_installed_snapshot_cuts_the_log(world: World) -> Findings:
     return findings(
         no_snapshot_was_installed=installed == 0, node_stopped=not started, lost=world.lost()
     )
+
+
+@schedule("4, 5, seed 1388", settings=FEW_CHUNKS)
+def a_snapshot_of_a_newer_term_survives_a_crash(world: World) -> Findings:
+    """C hears of term 2 by a snapshot alone, which is durable before its log says so."""
+    world.boot("A")
+    world.crash("C")
+    world.lead("B")  # it takes C to be where itself is now
+    write_all(world, 100, "B")
+    world["B"].post(world["B"].ledger.snapshot)
+    world.run(0.5)
+    world["C"].speed.hangs = True  # its log; snapshots are written by another thread
+    world.restart("C")
+    world.until(lambda: any("C installed snapshot" in line for line in world.log))
+    lose_unsynced(world, "C")
+    world["C"].speed.hangs = False
+    started = world["C"].start()
+    if started:
+        world.until(world.converged, 20)
+        world.crash("A")
+        write_all(world, 1, "B")
+    return findings(node_stopped=not started, lost=world.lost("BC"))
 
 
 @schedule("11 (s), seed 5", settings=MANY_CHUNKS)
