@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from kvraft.cli import local_cluster
 from kvraft.cli.local_cluster import ClusterError, LocalCluster, LocalNode
 from kvraft.config import PORT_STEP
+from kvraft_chaos.ports import free_base_port
 from kvraft_client import Client, NodeStatus
 
 READY_S = 300.0
@@ -21,26 +21,11 @@ LEADER_S = 10.0
 POLL_S = 0.01
 
 
-def free_base_port(count: int = 3) -> int:
-    """Return a port whose neighbours, in the steps of a local cluster, are free too."""
-    for base in range(21000, 32000, PORT_STEP * count):
-        with contextlib.ExitStack() as stack:
-            try:
-                for offset in range(count):
-                    for port in (0, 1):
-                        probe = stack.enter_context(socket.socket())
-                        probe.bind((local_cluster.HOST, base + offset * PORT_STEP + port))
-            except OSError:
-                continue
-            return base
-    raise ClusterError("no free ports from 21000 to 32000")
-
-
 @contextlib.contextmanager
 def private_cluster(nodes: int = 3) -> Iterator[LocalCluster]:
     """Yield a described cluster, not started; stop and remove whatever became of it."""
     directory = Path(tempfile.mkdtemp(prefix="kvraft-bench-"))
-    cluster = local_cluster.describe(directory, nodes, free_base_port(nodes))
+    cluster = local_cluster.describe(directory, nodes, free_base_port(nodes, PORT_STEP))
     try:
         yield cluster
     finally:

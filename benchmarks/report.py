@@ -39,13 +39,16 @@ class Row:
     spread: Spread
     goals: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
+    least: Mapping[str, float] = field(default_factory=dict)
+    """The least it should be, where more is better."""
 
     @property
     def met(self) -> bool | None:
         """Whether every goal is met; None: there is none."""
-        if not self.goals:
+        if not self.goals and not self.least:
             return None
-        return all(getattr(self.spread, which) <= most for which, most in self.goals.items())
+        within = all(getattr(self.spread, which) <= most for which, most in self.goals.items())
+        return within and all(getattr(self.spread, which) >= x for which, x in self.least.items())
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -82,7 +85,9 @@ def show(rows: Sequence[Row]) -> None:
 def _goal(row: Row) -> str:
     if row.met is None:
         return ""
-    text = ", ".join(f"{which} {most:.3g}" for which, most in row.goals.items())
+    most = [f"{which} {value:.3g}" for which, value in row.goals.items()]
+    least = [f"{which} at least {value:.3g}" for which, value in row.least.items()]
+    text = ", ".join(most + least)
     return f"{text}: met" if row.met else f"[bold red]{text}: MISSED[/bold red]"
 
 

@@ -21,6 +21,12 @@ class Sizes:
     """Writes without a snapshot, for comparison: the machine itself pauses too."""
     callers: tuple[int, ...] = (1, 16, 64)
     writes_s: float = 5.0
+    rounds: int = 3
+    """Of what is measured beside a peer, in turns."""
+    hot_s: float = 5.0
+    watchers: tuple[tuple[int, int], ...] = ((1_000, 50), (20, 1_000))
+    """Watchers of one prefix, and writes a second."""
+    watch_s: float = 20.0
 
 
 FULL = Sizes()
@@ -37,5 +43,9 @@ QUICK = Sizes(
     quiet_s=0.3,
     callers=(1, 16),
     writes_s=0.3,
+    rounds=1,
+    hot_s=0.3,
+    watchers=((20, 20),),
+    watch_s=1.0,
 )
 """Shows that the benchmarks work, and nothing about the store."""

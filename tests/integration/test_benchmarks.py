@@ -28,6 +28,12 @@ FIGURES = {
         "longest write, snapshot, 1000 keys",
         "longest write, its file is copied, 1000 keys",
     },
+    "hot-key": {
+        "update add, 64 callers",
+        "modify, 64 callers",
+        "modify, 64 callers, p99",
+    },
+    "watchers": {"lag of an event, 20 watchers, 20 writes/s"},
 }
 
 
@@ -54,7 +60,8 @@ def test_a_part_measures_what_it_says(part, tmp_path):
     assert written["quick"] is True
     assert list(written["load_before"]) == [part]
     rows = {row["name"]: row for row in written["rows"]}
-    assert rows.keys() == FIGURES[part]
+    own = {name for name in rows if "etcd" not in name}  # peers are measured where they are found
+    assert own == FIGURES[part]
     for row in rows.values():
         found = row["spread"]
         assert 0 < found["low"] <= found["median"] <= found["high"], row
