@@ -1,6 +1,7 @@
 """A node for tests of the service: a real state machine, no consensus, every answer scriptable."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 
 from kvraft.consensus.port import ConsensusStatus, PeerStatus, Role
@@ -8,8 +9,10 @@ from kvraft.core.commands import Bootstrap, Command, Entry, Member
 from kvraft.core.limits import ApplyLimits, RequestLimits
 from kvraft.core.machine import StateMachine
 from kvraft.core.validation import validate
+from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.outcomes import Answer, BarrierDone, Denied, Done
 from kvraft.replica.port import NodeStatus, StateHash
+from kvraft.replica.watch_hub import WatchHub
 
 CLUSTER_ID = 0x1234
 
@@ -54,6 +57,7 @@ class ScriptedNode:
         self.hashes: list[StateHash] | Denied = []
         self._arrived = asyncio.Event()
         self.clock: Callable[[], float] | None = None
+        self.watches = WatchHub(self, ReplicaLimits(), lambda: self.machine)
 
     def form(self) -> None:
         """Make the node a member of a cluster of three."""
@@ -63,12 +67,25 @@ class ScriptedNode:
     def apply(self, command: Command) -> Answer:
         machine = self.machine
         (result,) = machine.apply(machine.index + 1, Entry(self.time_ms, (command,)))
+        self.watches.feed(machine.changes)
         return Answer(result, machine.revision, machine.index)
+
+    # -- what the hub asks of a node's driver
+
+    def wake(self) -> None:
+        if self.watches:
+            asyncio.get_running_loop().call_soon(self.tick)
+
+    def wake_in(self, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self.tick)
+
+    def tick(self) -> None:
+        self.watches.tick(is_led=self.leader is not None)
 
     # -- Node
 
     def now(self) -> float:
-        return self.clock() if self.clock else asyncio.get_running_loop().time()
+        return self.clock() if self.clock else time.monotonic()
 
     def submit(self, command: Command, deadline: float, done: Done) -> None:
         self.submitted.append((command, deadline))

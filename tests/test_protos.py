@@ -34,14 +34,14 @@ def protos(tmp_path: Path) -> Path:
 
 def test_drift_is_found_in_each_of_its_forms(protos: Path) -> None:
     files = protos / "kvraft" / "v1"
-    kv = files / "kv.proto"
+    kv = files / "kv_messages.proto"
     kv.write_text(kv.read_text().replace("bool keys_only = 5;", "bool keys_alone = 5;"))
-    (files / "error.proto").unlink()
+    (files / "watch.proto").unlink()
     (files / "extra.proto").write_text('syntax = "proto3";\npackage kvraft.v1;\n')
     done = check(protos)
     assert done.returncode == 1
-    assert "kvraft/v1/kv_pb2.py: differs from its proto" in done.stderr
-    assert "kvraft/v1/error_pb2.py: its proto is gone" in done.stderr
+    assert "kvraft/v1/kv_messages_pb2.py: differs from its proto" in done.stderr
+    assert "kvraft/v1/watch_pb2.py: its proto is gone" in done.stderr
     assert "kvraft/v1/extra_pb2.pyi: not checked in" in done.stderr
 
 

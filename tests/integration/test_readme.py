@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+CONDITIONS = (ROOT / "docs/conditions.md").read_text()
 DEFAULT_ENDPOINTS = "127.0.0.1:4379,127.0.0.1:4389,127.0.0.1:4399"
 
 
@@ -27,29 +29,59 @@ def commands(text: str, program: str) -> list[list[str]]:
     ]
 
 
-def test_the_shell_examples_run(cluster, tmp_path):
-    environment = {**os.environ, "KVRAFT_ENDPOINTS": cluster.endpoints}
-    shown = commands(README, "kvraft")
+def run_shell(words, cluster, cwd):
+    """Run a command; a watch, which never ends by itself, until it stands and then Ctrl-C."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "kvraft", *words[1:]],
+        cwd=cwd, env={**os.environ, "KVRAFT_ENDPOINTS": cluster.endpoints},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        if words[1] == "watch":
+            assert process.stderr.readline().startswith("watching from revision ")
+            process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=30)
+    assert process.returncode == 0, (words, out, error)
+    return out
 
-    assert len(shown) >= 9
-    for words in shown:
-        run = subprocess.run(
-            [sys.executable, "-m", "kvraft", *words[1:]],
-            cwd=tmp_path, env=environment, check=False, capture_output=True, text=True,
-        )  # fmt: skip
-        assert run.returncode == 0, (words, run.stdout, run.stderr)
+
+def run_python(code, cluster):
+    assert DEFAULT_ENDPOINTS in code
+    code = code.replace(DEFAULT_ENDPOINTS, cluster.endpoints)
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], check=False, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_the_shell_examples_run(cluster, tmp_path):
+    shown = commands(README, "kvraft")
+    words = {each[1] for each in shown}
+
+    assert words >= {"put", "update", "txn", "cas", "invariant", "watch", "status", "snapshot"}
+    for each in shown:
+        run_shell(each, cluster, tmp_path)
 
 
 def test_the_python_example_runs(cluster):
     (example,) = blocks(README, "python")
-    assert DEFAULT_ENDPOINTS in example
 
-    code = example.replace(DEFAULT_ENDPOINTS, cluster.endpoints)
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], check=False, capture_output=True, text=True
-    )
+    assert run_python(example, cluster).splitlines() == [
+        "not applied: it is 500",
+        "sold",
+        "put free",
+        "put alice",
+    ]
 
-    assert (run.returncode, run.stdout) == (0, "taken by alice\n"), run.stderr
+
+def test_the_examples_of_the_page_on_conditions_run(cluster, tmp_path):
+    put, update, free, txn = commands(CONDITIONS, "kvraft")
+    for each in (put, update, free, txn):
+        printed = run_shell(each, cluster, tmp_path)
+    assert "sold = 1 (version 1, " in printed
+
+    outputs = [run_python(code, cluster) for code in blocks(CONDITIONS, "python")]
+    assert outputs == ["clause 0 is false: it is 500\n", "True 2\n"]
 
 
 def test_the_make_targets_exist():
