@@ -1,8 +1,6 @@
 """A local cluster of three real processes, on ports of its own, for a whole test module."""
 
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,29 +9,13 @@ from integration.processes import start
 from kvraft.cli import local_cluster
 from kvraft.cli.local_cluster import LocalCluster
 from kvraft.config import PORT_STEP
-
-
-def free_base_port() -> int:
-    """Return the first of three free pairs of ports; the kernel picks the neighbourhood."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((local_cluster.HOST, 0))
-            base = probe.getsockname()[1]
-        try:
-            with ExitStack() as stack:
-                for offset in range(3):
-                    for port in (0, 1):
-                        other = stack.enter_context(socket.socket())
-                        other.bind((local_cluster.HOST, base + offset * PORT_STEP + port))
-        except OSError:
-            continue
-        return base
+from kvraft_chaos.ports import free_base_port
 
 
 @pytest.fixture
 def idle_cluster(tmp_path: Path) -> Iterator[LocalCluster]:
     """A described cluster, nothing started; whatever runs in the end is stopped."""
-    cluster = local_cluster.describe(tmp_path / ".kvraft", 3, free_base_port())
+    cluster = local_cluster.describe(tmp_path / ".kvraft", 3, free_base_port(3, PORT_STEP))
     yield cluster
     local_cluster.stop(list(cluster.nodes))
 
@@ -49,7 +31,7 @@ def cluster(idle_cluster: LocalCluster) -> LocalCluster:
 def module_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     """Three running nodes for a whole module: for tests that leave them as they were."""
     directory = tmp_path_factory.mktemp("module") / ".kvraft"
-    cluster = local_cluster.describe(directory, 3, free_base_port())
+    cluster = local_cluster.describe(directory, 3, free_base_port(3, PORT_STEP))
     try:
         start(cluster)
         yield cluster

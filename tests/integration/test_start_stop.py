@@ -12,11 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from integration.conftest import free_base_port
 from integration.processes import kill, serve, start
 
 from kvraft.cli import local_cluster
 from kvraft.cli.local_cluster import ClusterError, LocalCluster
+from kvraft.config import PORT_STEP
+from kvraft_chaos.ports import free_base_port
 from kvraft_client import Client
 
 STOP_LIMIT_S = 6.0
@@ -160,7 +161,7 @@ def test_the_cluster_command_in_a_folder_with_spaces(tmp_path) -> None:
     """From a relative path, and stopped from elsewhere; status as DESIGN has it."""
     home = tmp_path / "a folder"
     home.mkdir()
-    base = str(free_base_port())
+    base = str(free_base_port(3, PORT_STEP))
     try:
         begun = kvraft("cluster", "start", "--dir", "my cluster", "--base-port", base, cwd=home)
         assert begun.returncode == 0, begun.stderr
@@ -195,7 +196,7 @@ def test_a_cluster_begins_from_a_backup(cluster, tmp_path) -> None:
         local_cluster.restore(cluster, tmp_path / "none")
     local_cluster.stop(list(cluster.nodes))
 
-    base = str(free_base_port())
+    base = str(free_base_port(3, PORT_STEP))
     words = ("cluster", "start", "--dir", "new", "--base-port", base, "--restore", str(backup))
     try:
         begun = kvraft(*words, cwd=tmp_path)
