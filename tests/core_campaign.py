@@ -18,8 +18,11 @@ SMALL_PIECES = {
     "kvraft.core.frozen.SNAPSHOT_BLOCK_BYTES": 48,
     "kvraft.core.machine.DISCARDED_PER_APPLY": 1,
     "kvraft.core.history.HISTORY_CHUNK_BYTES": 500,
+    "kvraft.core.places.PLACE_ENTRIES": 1,
+    "kvraft.core.lease_commands.PLACE_ENTRIES": 1,
+    "core_oracle_locks.PLACE_ENTRIES": 1,
 }
-"""Chunks and blocks so small that a handful of keys crosses many of them."""
+"""So small that a handful of keys crosses many chunks, and several places end in one entry."""
 OPERATIONS_A_SEED = 10_000
 """A new state after so many, so that a failure is found again by its seed in seconds."""
 

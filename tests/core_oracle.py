@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 
 from core_oracle_identities import Identities, Outcome
 from core_oracle_leases import Lease, LeaseOracle
+from core_oracle_locks import LockOracle, Place
 from core_oracle_txn import TxnOracle
 from core_oracle_values import Documents, Refusal, number_of, updated
 
 from kvraft.core import commands as c
+from kvraft.core.history import Cause
 from kvraft.core.limits import ApplyLimits
 from kvraft.core.results import (
     CasResult,
@@ -24,11 +26,11 @@ from kvraft.core.results import (
     UpdateResult,
 )
 
-REQUEST = 1
+REQUEST, FENCED = 1, int(Cause.FENCED)
 
 
 @dataclass
-class Oracle(LeaseOracle, TxnOracle):
+class Oracle(LeaseOracle, LockOracle, TxnOracle):
     index: int = 0
     revision: int = 1
     now_ms: int = 0
@@ -39,6 +41,14 @@ class Oracle(LeaseOracle, TxnOracle):
     entries: dict[bytes, KeyValue] = field(default_factory=dict)
     leases: dict[int, Lease] = field(default_factory=dict)
     invariants: dict[tuple[bytes, bool], c.SetInvariant] = field(default_factory=dict)
+    places: list[Place] = field(default_factory=list)  # by number
+    next_place: int = 1
+    next_token: int = 1
+    ended: list[tuple] = field(default_factory=list)  # (forget at, number, key, ending)
+    guards: dict[bytes, c.GuardPrefix] = field(default_factory=dict)
+    work: set[bytes] = field(default_factory=set)  # locks that somebody may be granted
+    fenced: set[bytes] = field(default_factory=set)  # by the command that is being done
+    lock_changes: list[tuple] = field(default_factory=list)
     identities: Identities = field(default_factory=Identities)
     history: list = field(default_factory=list)  # (revision, time, events)
     past: dict[int, dict[bytes, KeyValue]] = field(default_factory=lambda: {1: {}})
@@ -52,26 +62,29 @@ class Oracle(LeaseOracle, TxnOracle):
     def apply(self, index, entry):
         self.index = index
         self.now_ms = max(self.now_ms, entry.stamp_ms or 0)
-        self.changes, self.revisions = [], []
+        self.changes, self.revisions, self.lock_changes = [], [], []
         self.identities.age_out(self.now_ms, self.limits, len(entry.commands))
+        self.forget_ended(len(entry.commands))
+        self.grants_left = self.limits.grants_per_entry
         self.expire()
         results = []
         for command in entry.commands:
             results.append(self.answer(command))
             self.revisions.append(self.revision)
+        self.park()
         self.forget_history()
         return results
 
     def answer(self, command):
         match command:
-            case c.Request(mutation, condition, None):
-                return self.attempt(mutation, condition)
-            case c.Request(mutation, condition, identity):
-                asked = repr((mutation, condition))
+            case c.Request(mutation, condition, None, fences):
+                return self.attempt(mutation, condition, fences)
+            case c.Request(mutation, condition, identity, fences):
+                asked = repr((mutation, condition, fences))
                 told = self.identities.find(identity, asked, self.now_ms, self.limits)
                 if told is not None:
                     return told
-                result = self.attempt(mutation, condition)
+                result = self.attempt(mutation, condition, fences)
                 outcome = Outcome(asked, result, self.revision, self.now_ms)
                 self.identities.record(identity, outcome)
                 return result
@@ -82,9 +95,9 @@ class Oracle(LeaseOracle, TxnOracle):
             case c.Resolve(identity):
                 known = self.identities
                 return known.resolve(identity, self.revision, self.now_ms, self.limits)
-        return self.attempt(command, None)
+        return self.attempt(command, None, ())
 
-    def attempt(self, command, condition):
+    def attempt(self, command, condition, fences):
         """Do a command wholly, or not at all."""
         before = dict(self.entries), dict(self.leases), self.next_lease_id
         self.entries_before = before[0]
@@ -92,6 +105,7 @@ class Oracle(LeaseOracle, TxnOracle):
         self.documents = Documents(self.limits.json_bytes)
         self.written_bytes = 0
         try:
+            self.check_fences(fences)
             if condition is not None:
                 unmet = self.unmet(condition)
                 if unmet is not None:
@@ -101,7 +115,7 @@ class Oracle(LeaseOracle, TxnOracle):
             self.entries, self.leases, self.next_lease_id = before
             self.events = []
             return refusal.args[0]
-        self.end_revision(REQUEST)
+        self.end_revision(FENCED if fences else REQUEST)
         return result
 
     def do(self, command):
@@ -116,6 +130,11 @@ class Oracle(LeaseOracle, TxnOracle):
             c.LeaseGrant: self.grant,
             c.LeaseKeepAlive: self.keep_alive,
             c.LeaseRevoke: self.revoke,
+            c.Acquire: self.acquire,
+            c.Attach: self.attach,
+            c.Confirm: self.confirm,
+            c.Release: self.release,
+            c.GuardPrefix: self.guard_prefix,
             c.Bootstrap: self.bootstrap,
             c.MemberDisk: self.member_disk,
             c.HashMarker: self.marker,
@@ -193,6 +212,7 @@ class Oracle(LeaseOracle, TxnOracle):
                 del self.leases[held]
             lease_id = self.choose_id()
             self.leases[lease_id] = Lease(command.ttl_ms, self.now_ms + command.ttl_ms, True)
+        self.check_guard(command.key)
         self.check_invariants(command.key, value)
         self.touch(1)
         revision = self.revision + 1
@@ -238,6 +258,7 @@ class Oracle(LeaseOracle, TxnOracle):
         if not wrote or (value is None and old is None):
             return UpdateResult(old, old)
         if value is None:
+            self.check_guard(key)
             self.check_deletion(key)
             self.remove([key])
             return UpdateResult(None, old)
@@ -250,6 +271,7 @@ class Oracle(LeaseOracle, TxnOracle):
         old = self.entries.get(command.key)
         if old is None:
             return DeleteResult(0)
+        self.check_guard(command.key)
         self.check_deletion(command.key)
         self.remove([command.key])
         return DeleteResult(1, old if command.return_previous else None)
@@ -262,6 +284,8 @@ class Oracle(LeaseOracle, TxnOracle):
 
     def remove(self, keys):
         self.touch(len(keys))
+        for key in keys:
+            self.check_guard(key)
         for key in keys:
             self.check_deletion(key)
         for key in keys:

@@ -9,7 +9,9 @@ from kvraft.core.results import GetResult, KeyValue, Page, TxnResult, Unmet
 class TxnOracle:
     def unmet(self, condition):
         """Return why a condition is false, with nothing left out yet; None where it is true."""
-        truth, clause, mismatched, keys = evaluate(condition, self.entries, self.documents)
+        truth, clause, mismatched, keys = evaluate(
+            condition, self.entries, self.documents, lambda fence: self.holder(fence) is not None
+        )
         if truth:
             return None
         entries = tuple(self.entries[key] for key in keys if key in self.entries)

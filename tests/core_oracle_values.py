@@ -9,6 +9,7 @@ from copy import deepcopy
 from math import isfinite
 
 from kvraft.core.actions import ActionKind
+from kvraft.core.commands import Fence
 from kvraft.core.conditions import All, AnyOf, Clause, Not, Operator, Target
 
 INT64 = range(-(1 << 63), 1 << 63)
@@ -125,12 +126,15 @@ def place(value, tokens):
 # -- conditions
 
 
-def evaluate(condition, entries, documents):
+def evaluate(condition, entries, documents, is_held):
     """Return (truth, index of the clause that decided, indexes of mismatches, keys in order)."""
     mismatched, keys, counter = [], [], iter(range(1_000))
 
     def clause_is(clause):
         index = next(counter)
+        if clause.target == Target.FENCE:
+            held = is_held(Fence(clause.key, clause.operands[0]))
+            return held == (clause.operator == Operator.EQ), index
         if clause.target != Target.COUNT and clause.key not in keys:
             keys.append(clause.key)
         try:

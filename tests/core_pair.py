@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 from core_oracle import Oracle
+from core_oracle_locks import NEVER
 from core_states import MEMBERS, digest, encoding, loaded
+from core_traffic_locks import LOCKS
 
 from kvraft.core.codec import decode_entry, encode_entry
 from kvraft.core.commands import Bootstrap, Entry
@@ -33,6 +35,7 @@ class Pair:
             assert one == other, (command, one, other)
         assert self.machine.revisions == self.oracle.revisions, (entry.commands, told)
         assert list(self.machine.changes) == self.oracle.changes
+        assert self.machine.lock_changes == self.oracle.lock_changes
         return told
 
     def freeze(self):
@@ -59,6 +62,7 @@ class Pair:
         """Compare everything that can be read; of the past, what stood `chosen` revisions ago."""
         self.check_keys()
         self.check_leases()
+        self.check_locks()
         self.check_past(chosen)
         machine, oracle = self.machine, self.oracle
         told = (machine.revision, machine.cluster_time_ms, machine.cluster_id)
@@ -85,9 +89,32 @@ class Pair:
         granted = [lease for lease in oracle.leases.values() if not lease.implicit]
         assert machine.lease_count == len(granted)
         deadlines = [lease.deadline_ms for lease in oracle.leases.values()]
-        assert machine.next_deadline_ms() == min(deadlines, default=None)
+        deadlines += [place.until_ms for place in oracle.places if place.until_ms < NEVER]
+        next_ms = oracle.now_ms if oracle.work else min(deadlines, default=None)
+        assert machine.next_deadline_ms() == next_ms
         ttls = [lease.ttl_ms for lease in oracle.leases.values()]
         assert machine.smallest_ttl_ms() == min(ttls, default=None)
+
+    def check_locks(self):
+        machine, oracle = self.machine, self.oracle
+        assert machine.next_token == oracle.next_token
+        assert machine.place_count == len(oracle.places)
+        keys = [place.asked.key for place in oracle.places] + [ended[2] for ended in oracle.ended]
+        for key in [*keys, b"nobody's"]:
+            assert machine.acquisition(key) == oracle.acquisition(key), key
+        for name in [*LOCKS, b"nobody's"]:
+            assert machine.describe_lock(name, 2) == oracle.describe_lock(name, 2), name
+        for place in oracle.places:
+            for name, token in zip(place.names, place.tokens, strict=False):
+                assert machine.holds(name, token)
+                assert not machine.holds(name, token + 1_000)
+        names = oracle.lock_names()
+        listed, more = machine.list_locks(None, b"", 2)
+        assert ([lock.name for lock in listed], more) == (names[:2], len(names) > 2)
+        listed, more = machine.list_locks(b"a", b"", 9)
+        assert ([lock.name for lock in listed], more) == ([n for n in names if n > b"a"], False)
+        assert [guard.prefix for guard in machine.guards()] == sorted(oracle.guards)
+        assert list(machine.guards()) == [oracle.guards[prefix] for prefix in sorted(oracle.guards)]
 
     def check_past(self, chosen):
         machine, oracle = self.machine, self.oracle

@@ -20,7 +20,10 @@ from kvraft.core.layout import (
     Section,
 )
 from kvraft.core.limits import ApplyLimits
+from kvraft.core.lock_codec import encode_guard
 from kvraft.core.outcomes import pack_outcome
+from kvraft.core.place_codec import encode_ended, encode_place
+from kvraft.core.places import PlaceRecord
 from kvraft.core.results import DeleteResult
 
 LIMITS = len(fields(ApplyLimits))
@@ -57,14 +60,19 @@ def state(**parts):
         "keyed": keyed(),
         "invariants": invariants(),
         "history": history(),
+        "places": places(),
+        "ended": ended(),
+        "guards": guards(),
         "end": section(Section.END),
     }
     assert parts.keys() <= sections.keys()
     return b"".join((sections | parts).values())
 
 
-def counters(compacted=5, *, index=9, revision=5, time_ms=100, next_session=1):
-    numbers = (index, revision, time_ms, 1, 1, next_session, compacted)
+def counters(
+    compacted=5, *, index=9, revision=5, time_ms=100, next_session=1, next_token=1, next_place=1
+):
+    numbers = (index, revision, time_ms, 1, next_token, next_session, compacted, next_place)
     return section(Section.COUNTERS, COUNTERS.pack(*numbers))
 
 
@@ -98,9 +106,8 @@ def keyed(*items):
 
 
 def invariants(*items):
-    encoded = [encode_invariant(item) for item in items]
-    return section(Section.INVARIANTS, struct.pack("<I", len(items))) + b"".join(
-        struct.pack("<I", len(each)) + each for each in encoded
+    return section(Section.INVARIANTS, struct.pack("<I", len(items))) + framed(
+        map(encode_invariant, items)
     )
 
 
@@ -113,3 +120,40 @@ def event(revision, name, before=None, time_ms=50, cause=1):
     size = ABSENT if before is None else 1
     head = EVENT.pack(revision, time_ms, cause, len(name), size)
     return head + (name if before is None else BEFORE.pack(*before) + name + b"v")
+
+
+def place(place_id, key=b"p", names=(b"x",), **given):
+    """A queued exclusive place under lease 5; with `tokens` a granted one, not confirmed yet."""
+    usual = {
+        "mode": 1,
+        "capacity": 1,
+        "lease_id": 5,
+        "own_lease": False,
+        "owner": b"",
+        "wait_deadline_ms": None,
+        "attach_deadline_ms": 150,
+        "max_hold_ms": None,
+        "since_ms": 90,
+        "tokens": (),
+    }
+    return place_id, PlaceRecord(key, names, **(usual | given))
+
+
+def places(*items):
+    return section(Section.PLACES, struct.pack("<q", len(items))) + framed(
+        encode_place(*item) for item in items
+    )
+
+
+def ended(*items):
+    return section(Section.ENDED_PLACES, struct.pack("<q", len(items))) + framed(
+        map(encode_ended, items)
+    )
+
+
+def guards(*items):
+    return section(Section.GUARDS, struct.pack("<I", len(items))) + framed(map(encode_guard, items))
+
+
+def framed(items):
+    return b"".join(struct.pack("<I", len(each)) + each for each in items)

@@ -1,12 +1,17 @@
 """Short ways to make and move machines in the unit tests of the core."""
 
 from kvraft.core.commands import (
+    Acquire,
     Bootstrap,
+    Confirm,
     Entry,
+    GuardPrefix,
     KeyIdentity,
     LeaseGrant,
+    LockMode,
     Member,
     Put,
+    Release,
     Request,
     Resolve,
     SessionIdentity,
@@ -67,4 +72,26 @@ def full():
     apply(machine, LeaseGrant(5_000, lease_id=5), LeaseGrant(6_000), at=100)
     apply(machine, Put(b"a", b"1", lease_id=5), Put(b"b", b"", ttl_ms=3_000), Put(b"c", b"3"))
     apply(machine, Put(b"c", b"4"), at=200)
+    return machine
+
+
+def with_locks():
+    """Make a machine that has all kinds of places, endings and guards too."""
+    machine = full()
+    shared, counted = LockMode.SHARED, LockMode.COUNTED
+    apply(
+        machine,
+        Acquire(b"both", (b"x", b"y"), lease_id=5, owner=b"o", max_hold_ms=70),
+        Acquire(b"next", (b"x",), ttl_ms=6_000, wait_ms=900),
+        Acquire(b"r1", (b"z",), shared, lease_id=5),
+        Acquire(b"r2", (b"z",), shared, lease_id=5),
+        Acquire(b"w", (b"z",), lease_id=5, owner=b"w"),
+        Acquire(b"c1", (b"n",), counted, 3, lease_id=5),
+        Acquire(b"try", (b"x",), lease_id=5, wait_ms=0),
+        Confirm(b"both"),
+        Release(b"never"),
+        GuardPrefix(b"g", b"x"),
+        GuardPrefix(b"h", per_key=True),
+        at=300,
+    )
     return machine

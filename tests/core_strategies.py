@@ -6,22 +6,29 @@ from hypothesis import strategies as st
 
 from kvraft.core.actions import Action, ActionKind
 from kvraft.core.commands import (
+    Acquire,
+    Attach,
     Bootstrap,
     CompareAndSet,
+    Confirm,
     Delete,
     DeleteRange,
     Entry,
     Expect,
+    Fence,
     Get,
     GetRange,
+    GuardPrefix,
     HashMarker,
     KeyIdentity,
     LeaseGrant,
     LeaseKeepAlive,
     LeaseRevoke,
+    LockMode,
     Member,
     MemberDisk,
     Put,
+    Release,
     Request,
     Resolve,
     SessionClose,
@@ -35,9 +42,13 @@ from kvraft.core.conditions import All, AnyOf, Clause, Not, Operator, Target
 from kvraft.core.errors import Reason
 from kvraft.core.limits import ApplyLimits
 from kvraft.core.results import (
+    AcquireResult,
+    AttachResult,
     CasResult,
     DeleteResult,
+    Ending,
     GetResult,
+    GuardResult,
     InvariantResult,
     KeyValue,
     LeaseResult,
@@ -46,10 +57,12 @@ from kvraft.core.results import (
     Page,
     PutResult,
     Refused,
+    ReleaseResult,
     Replayed,
     Resolved,
     RevokeResult,
     SessionResult,
+    Standing,
     TxnResult,
     Unmet,
     UpdateResult,
@@ -84,6 +97,21 @@ any_action = st.builds(
     Action, st.sampled_from(ActionKind), st.none() | data | int64 | floats, names
 )
 any_identity = st.builds(SessionIdentity, int64, int64, int64) | st.builds(KeyIdentity, data)
+
+any_fence = st.builds(Fence, data, int64)
+any_fences = tuples(any_fence)
+any_acquire = st.builds(
+    Acquire,
+    data,
+    tuples(data),
+    st.sampled_from(LockMode),
+    int64,
+    lease_id=maybe_int64,
+    ttl_ms=maybe_int64,
+    owner=data,
+    wait_ms=maybe_int64,
+    max_hold_ms=maybe_int64,
+)
 
 any_put = st.builds(Put, data, data, maybe_int64, maybe_int64, st.booleans(), st.booleans())
 any_delete = st.builds(Delete, data, st.booleans())
@@ -122,10 +150,17 @@ any_mutation = st.one_of(
     st.builds(LeaseGrant, int64, maybe_int64),
     st.builds(LeaseRevoke, int64),
     st.builds(SetInvariant, data, st.booleans(), maybe_int64, maybe_int64, st.booleans()),
+    st.builds(Release, st.none() | data, st.none() | any_fence, st.booleans()),
+    st.builds(GuardPrefix, data, st.none() | data, st.booleans()),
 )
 any_command = st.one_of(
     any_mutation,
-    st.builds(Request, any_mutation, st.none() | any_condition, st.none() | any_identity),
+    st.builds(
+        Request, any_mutation, st.none() | any_condition, st.none() | any_identity, any_fences
+    ),
+    any_acquire,
+    st.builds(Attach, tuples(int64)),
+    st.builds(Confirm, data),
     st.builds(LeaseKeepAlive, int64),
     st.just(SessionOpen()),
     st.builds(SessionClose, int64),
@@ -170,9 +205,23 @@ any_kept_result = st.one_of(
     st.builds(MemberResult, int64, names, int64),
     st.builds(MarkerResult, int64, int64),
     st.builds(Refused, st.sampled_from(Reason), names),
+    st.builds(ReleaseResult, st.booleans()),
+    st.builds(GuardResult, data),
+)
+any_acquire_result = st.builds(
+    AcquireResult,
+    int64,
+    st.sampled_from(Standing),
+    int64,
+    any_fences,
+    int64,
+    tuples(int64),
+    st.none() | st.sampled_from(Ending),
 )
 any_result = st.one_of(
     any_kept_result,
+    any_acquire_result,
+    st.builds(AttachResult, int64),
     st.builds(Replayed, any_kept_result, int64, st.booleans()),
     st.builds(Resolved, st.none() | any_kept_result, int64, st.booleans()),
 )

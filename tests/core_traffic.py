@@ -6,6 +6,8 @@ One generator for both: hypothesis hands in a `Random` of its own, the long runs
 from collections import deque
 from dataclasses import replace
 
+from core_traffic_locks import LockTraffic
+
 from kvraft.core import commands as c
 from kvraft.core.actions import Action, ActionKind
 from kvraft.core.conditions import All, AnyOf, Clause, Not, Operator, Target
@@ -25,6 +27,15 @@ SMALL_LIMITS = ApplyLimits(
     written_bytes=100,
     invariants=3,
     prefix_lengths=1,
+    guards=1,
+    waiters_per_lock=3,
+    holders_per_lock=2,
+    locks_per_lease=5,
+    grants_per_entry=1,
+    attach_ms=2_500,
+    ended_places=40,
+    ended_ms=1_000,
+    released_ms=300,
     sessions=3,
     session_window=4,
     session_idle_ms=4_000,
@@ -40,8 +51,9 @@ SMALL_LIMITS = ApplyLimits(
 
 RELAXED = ["touched_entries", "expiries_per_entry", "leases", "ttl_leases", "keys_per_lease"]
 RELAXED += ["reply_bytes", "json_bytes", "invariants", "sessions", "session_window"]
-RELAXED += ["written_bytes", "prefix_lengths"]
-RELAXED += ["outcome_records", "outcome_reply_bytes"]
+RELAXED += ["written_bytes", "prefix_lengths", "outcome_records", "outcome_reply_bytes"]
+RELAXED += ["guards", "waiters_per_lock", "holders_per_lock", "locks_per_lease"]
+RELAXED += ["grants_per_entry", "attach_ms", "ended_places"]
 
 
 def some_limits(random):
@@ -79,22 +91,8 @@ NO_DOCUMENTS = [
     b"[" * 70,
     b"",
 ]
-POINTERS = [
-    "/n",
-    "/n",
-    "/n",
-    "/s",
-    "/l/0",
-    "/l/2",
-    "/l/-",
-    "/l/3",
-    "/l/01",
-    "/m/n",
-    "/m",
-    "/t",
-    "/z",
-]
-POINTERS += ["", "/~1", "//~0~1", "/q/w", "/0", "/s/0", "/l/x"]
+POINTERS = ["/n", "/n", "/n", "/s", "/l/0", "/l/2", "/l/-", "/l/3", "/l/01", "/m/n"]
+POINTERS += ["/m", "/t", "/z", "", "/~1", "//~0~1", "/q/w", "/0", "/s/0", "/l/x"]
 JSON_TEXTS = [b"1", b"-2.5", b'"abc"', b"true", b"null", b'{"n":1}', b"[]", b" [1, 2] "]
 SCALARS = [None, True, False, 0, 1, 2, 5, 5.5, 1.0, "abc", "x", "", "ab", 1 << 53, float(1 << 53)]
 LEASE_IDS = [1, 2, 3, 4]
@@ -102,8 +100,10 @@ TTLS_MS = [1_000, 1_000, 1_500, 3_000, 5_000, 5_000, 999, 5_001]
 PASSED_MS = [0, 1, 1, 2, 2, 5, 10, 50, 100, 400, 1_000]
 COMPARISONS = [Operator.EQ, Operator.NE, Operator.LT, Operator.LE, Operator.GT, Operator.GE]
 
+UNCONDITIONAL = (c.Txn, c.LeaseGrant, c.LeaseRevoke, c.SetInvariant, c.Release, c.GuardPrefix)
 
-class Traffic:
+
+class Traffic(LockTraffic):
     """Makes commands; `oracle` tells which revisions and sessions there are."""
 
     def __init__(self, oracle=None):
@@ -115,9 +115,11 @@ class Traffic:
         roll = random.random()
         if roll < 0.10 and self.sent:
             return self.copy_of_old()
-        if roll < 0.80:
+        if roll < 0.34:
+            return self.lock_command()
+        if roll < 0.84:
             return self.request(self.mutation())
-        if roll < 0.86:
+        if roll < 0.87:
             return c.LeaseKeepAlive(self.lease_id())
         if roll < 0.91:
             return c.Resolve(self.identity())
@@ -138,19 +140,20 @@ class Traffic:
         old = self.random.choice(self.sent)
         roll = self.random.random()
         if roll < 0.1:
-            return c.Request(self.mutation(), old.condition, old.identity)
+            return replace(old, mutation=self.mutation())
         if roll < 0.15 and old.condition is not None:
-            return c.Request(old.mutation, self.condition(), old.identity)
-        return old
+            return replace(old, condition=self.condition())
+        return replace(old, fences=self.fences()) if roll < 0.25 else old
 
     def request(self, mutation):
         roll = self.random.random()
-        no_condition = isinstance(mutation, c.Txn | c.LeaseGrant | c.LeaseRevoke | c.SetInvariant)
+        no_condition = isinstance(mutation, UNCONDITIONAL)
         condition = None if no_condition or roll < 0.7 else self.condition()
         identity = self.identity() if self.random.random() < 0.3 else None
-        if condition is None and identity is None:
+        fences = self.fences()
+        if condition is None and identity is None and not fences:
             return mutation
-        request = c.Request(mutation, condition, identity)
+        request = c.Request(mutation, condition, identity, fences)
         if identity is not None:
             self.sent.append(request)
         return request
@@ -198,6 +201,9 @@ class Traffic:
         if target == Target.JSON and self.oracle and random.random() < 0.7:
             documents = [e.key for e in self.oracle.entries.values() if e.value[:1] == b"{"]
             key = choice(documents or keys)
+        if target == Target.FENCE:
+            fence = self.fence()
+            return Clause(fence.lock, target, choice(COMPARISONS[:2]), (fence.token,))
         if target == Target.EXISTS:
             operator = choice(COMPARISONS[:2])
             return Clause(key, target, operator, (choice([True, False]),), choice(["", *POINTERS]))
@@ -239,7 +245,9 @@ class Traffic:
 
     def mutation(self):
         roll = self.random.random()
-        if roll < 0.28:
+        if roll < 0.08:
+            return self.lock_mutation()
+        if roll < 0.30:
             return self.put(self.random.choice(KEYS))
         if roll < 0.54:
             return self.update(self.random.choice(KEYS))

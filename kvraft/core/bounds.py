@@ -31,6 +31,13 @@ def key_refusal(key: bytes, limits: RequestLimits) -> Refused | None:
     return too_large("key", len(key), "key_bytes", limits.key_bytes)
 
 
+def lock_name_refusal(name: bytes, limits: RequestLimits) -> Refused | None:
+    """Refuse what is no name of a lock."""
+    if not name:
+        return invalid("empty lock name")
+    return too_large("lock name", len(name), "lock_name_bytes", limits.lock_name_bytes)
+
+
 def range_refusal(start: bytes, end: bytes | None, limits: RequestLimits) -> Refused | None:
     """Refuse a range that is empty, or has an end that no key could be."""
     if end is not None and start >= end:

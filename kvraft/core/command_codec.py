@@ -15,8 +15,13 @@ from struct import error as struct_error
 from kvraft.core.binary import I64, U8, Reader, sized
 from kvraft.core.commands import (
     COMMAND_VERSION,
+    Acquire,
+    Attach,
     Bootstrap,
     Command,
+    Confirm,
+    Fence,
+    GuardPrefix,
     HashMarker,
     LeaseGrant,
     LeaseKeepAlive,
@@ -24,6 +29,7 @@ from kvraft.core.commands import (
     Member,
     MemberDisk,
     Mutation,
+    Release,
     Request,
     Resolve,
     SessionClose,
@@ -37,6 +43,13 @@ from kvraft.core.errors import CodecError, UnknownCommandError
 from kvraft.core.identity_codec import encode_identity, read_identity
 from kvraft.core.invariant_codec import encode_invariant, read_set_invariant
 from kvraft.core.limits import ApplyLimits
+from kvraft.core.lock_codec import (
+    LOCK_DECODERS,
+    LOCK_MUTATION_DECODERS,
+    encode_fences,
+    encode_lock_command,
+    read_fences,
+)
 from kvraft.core.txn_codec import TXN, encode_txn, read_txn
 from kvraft.core.write_codec import (
     WRITE_DECODERS,
@@ -87,9 +100,11 @@ def read_command(reader: Reader) -> Command:
     return command
 
 
-def request_hash(mutation: Mutation, condition: Condition | None) -> bytes:
+def request_hash(
+    mutation: Mutation, condition: Condition | None, fences: tuple[Fence, ...]
+) -> bytes:
     """Hash what a request asks, whoever asks: equal exactly where the same is asked again."""
-    return _hash(_encode_asked(mutation, condition))
+    return _hash(_encode_asked(mutation, condition, fences))
 
 
 def encode_member(member: Member) -> bytes:
@@ -116,8 +131,10 @@ def read_limits(reader: Reader) -> ApplyLimits:
 def _encode(command: Command) -> tuple[int, bytes]:  # noqa: PLR0911 - one line for each command
     match command:
         case Request():
-            asked = _encode_asked(command.mutation, command.condition)
+            asked = _encode_asked(command.mutation, command.condition, command.fences)
             return 17, encode_identity(command.identity) + asked
+        case Acquire() | Attach() | Confirm():
+            return encode_lock_command(command)
         case LeaseKeepAlive():
             return 6, I64.pack(command.lease_id)
         case Bootstrap():
@@ -149,14 +166,18 @@ def _encode_mutation(mutation: Mutation) -> tuple[int, bytes]:
             return TXN, encode_txn(mutation)
         case SetInvariant():
             return 13, encode_invariant(mutation)
+        case Release() | GuardPrefix():
+            return encode_lock_command(mutation)
         case _:
             return encode_write(mutation)
 
 
-def _encode_asked(mutation: Mutation, condition: Condition | None) -> bytes:
+def _encode_asked(
+    mutation: Mutation, condition: Condition | None, fences: tuple[Fence, ...]
+) -> bytes:
     # No version in here: a newer node must recognise what an older one has proposed.
     kind, body = _encode_mutation(mutation)
-    return encode_condition(condition) + U8.pack(kind) + body
+    return b"".join((encode_condition(condition), encode_fences(fences), U8.pack(kind), body))
 
 
 def _hash(asked: bytes | memoryview) -> bytes:
@@ -166,12 +187,12 @@ def _hash(asked: bytes | memoryview) -> bytes:
 def _read_request(reader: Reader) -> Request:
     identity = read_identity(reader)
     digest = None if identity is None else _hash(reader.ahead())
-    condition = read_condition(reader)
+    condition, fences = read_condition(reader), read_fences(reader)
     kind = reader.number(U8)
     decode = _MUTATIONS.get(kind)
     if decode is None:
         raise CodecError(f"{reader.subject}: type {kind} is no mutation")
-    return Request(decode(reader), condition, identity, digest)
+    return Request(decode(reader), condition, identity, fences, digest)
 
 
 def _read_resolve(reader: Reader) -> Resolve:
@@ -224,6 +245,7 @@ _MUTATIONS: dict[int, Callable[[Reader], Mutation]] = {
     7: _read_lease_revoke,
     TXN: read_txn,
     13: read_set_invariant,
+    **LOCK_MUTATION_DECODERS,
 }
 _DECODERS: dict[int, Callable[[Reader], Command]] = {
     **_MUTATIONS,
@@ -235,4 +257,5 @@ _DECODERS: dict[int, Callable[[Reader], Command]] = {
     15: _read_session_close,
     16: _read_resolve,
     17: _read_request,
+    **LOCK_DECODERS,
 }

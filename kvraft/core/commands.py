@@ -6,6 +6,7 @@ there, so that an old node refuses what it does not know instead of guessing.
 """
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from kvraft.core.actions import Action
 from kvraft.core.conditions import Condition
@@ -146,6 +147,88 @@ class SetInvariant:
     immutable: bool = False
 
 
+class LockMode(IntEnum):
+    """Who may hold a lock together. Places of different kinds never stand in one lock's queue."""
+
+    EXCLUSIVE = 1
+    SHARED = 2
+    """With other shared holders; behind any exclusive place that was there first."""
+    COUNTED = 3
+    """Up to `capacity` holders, on which all places of the lock agree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acquire:
+    """Take a place in the queue of each lock; held once it heads them all, each with its token.
+
+    The acquisition is known by `key`: whoever asks with it again is told of this same place (I6).
+    """
+
+    key: bytes
+    names: tuple[bytes, ...]
+    """Sorted and distinct; several only where the mode is exclusive."""
+    mode: LockMode = LockMode.EXCLUSIVE
+    capacity: int = 1
+    lease_id: int | None = None
+    ttl_ms: int | None = None
+    """Instead of `lease_id`: grant a lease for this acquisition. It ends if the wait does."""
+    owner: bytes = b""
+    """Who would wait for itself: a task, the same for all its locks (B6). Empty: nobody knows."""
+    wait_ms: int | None = None
+    """Leave the queue after so long, in cluster time; 0: do not queue; None: no limit."""
+    max_hold_ms: int | None = None
+    """Report it when it is held for longer; nothing else happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Say that somebody still waits at these places; the others leave (B8)."""
+
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Say that the caller knows that it holds: a grant that nobody confirms is taken back (B8)."""
+
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A claim: the current holder of `lock` has exactly this token."""
+
+    lock: bytes
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """End an acquisition, by its key or by the fence of one of its locks; it may still be queued.
+
+    `end_lease` ends its lease too, with all that hangs on it, in the same revision.
+    `unless_confirmed` is a node's, that saw a stream break: a grant that its client has confirmed
+    stays.
+    """
+
+    key: bytes | None = None
+    fence: Fence | None = None
+    end_lease: bool = False
+    unless_confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GuardPrefix:
+    """Refuse mutations under a prefix without the fence of a lock's exclusive holder (I4).
+
+    The lock is `lock`, or (`per_key`) the one named like the key. Neither: the guard is removed.
+    """
+
+    prefix: bytes
+    lock: bytes | None = None
+    per_key: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class SessionOpen:
     """Open a session; its id is never given again."""
@@ -226,17 +309,21 @@ Mutation = (
     | LeaseGrant
     | LeaseRevoke
     | SetInvariant
+    | GuardPrefix
+    | Release
 )
-"""What can carry a condition (keys only) and an identity."""
+"""What can carry an identity and fences; what writes keys, a condition too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A mutation with what decides whether it is done: `condition`, and who asked before."""
+    """A mutation with what decides whether it is done: who asked before, fences, a condition."""
 
     mutation: Mutation
     condition: Condition | None = None
     identity: Identity | None = None
+    fences: tuple[Fence, ...] = ()
+    """All must hold where the command begins."""
     digest: bytes | None = field(default=None, compare=False, repr=False)
     """The request's hash, where decoding has computed it (`command_codec.request_hash`)."""
 
@@ -245,6 +332,9 @@ Command = (
     Mutation
     | Request
     | LeaseKeepAlive
+    | Acquire
+    | Attach
+    | Confirm
     | SessionOpen
     | SessionClose
     | Resolve

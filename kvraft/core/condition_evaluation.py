@@ -15,6 +15,15 @@ from kvraft.core.keyspace import Record
 
 Get = Callable[[bytes], Record | None]
 Count = Callable[[bytes], int]
+Holds = Callable[[bytes, int], bool]
+
+
+class _Sight(NamedTuple):
+    """What clauses look at."""
+
+    get: Get
+    count: Count
+    holds: Holds
 
 
 class Verdict(NamedTuple):
@@ -27,22 +36,33 @@ class Verdict(NamedTuple):
     """Clauses that could not be compared, for the type of what they met."""
 
 
-def evaluate(condition: Condition, get: Get, count: Count, budget: JsonBudget) -> Verdict:
-    """Decide a condition on what stands now; `count` is of the keys with a prefix."""
+def evaluate(
+    condition: Condition,
+    get: Get,
+    count: Count,
+    budget: JsonBudget,
+    *,
+    holds: Holds = lambda _lock, _token: False,
+) -> Verdict:
+    """Decide a condition on what stands now.
+
+    `count` is of the keys with a prefix; `holds` says whether a lock's holder has a token.
+    """
+    sight = _Sight(get, count, holds)
     if isinstance(condition, Clause):
-        truth = _decide(condition, get, count, budget)
+        truth = _decide(condition, sight, budget)
         return Verdict(truth is True, 0, (0,) if truth is None else ())
-    truths = [_decide(clause, get, count, budget) for clause in _clauses(condition)]
-    holds, clause = _combine(condition, enumerate(truths))
+    truths = [_decide(clause, sight, budget) for clause in _clauses(condition)]
+    outcome, deciding = _combine(condition, enumerate(truths))
     return Verdict(
-        holds, clause, tuple(index for index, truth in enumerate(truths) if truth is None)
+        outcome, deciding, tuple(index for index, truth in enumerate(truths) if truth is None)
     )
 
 
 def keys_of(condition: Condition) -> tuple[bytes, ...]:
-    """Return the distinct keys that a condition names, in reading order, without COUNT prefixes."""
+    """Return the distinct keys that a condition names, in reading order: no prefixes, no locks."""
     clauses = _clauses(condition)
-    return tuple(dict.fromkeys(part.key for part in clauses if part.target is not Target.COUNT))
+    return tuple(dict.fromkeys(part.key for part in clauses if part.target not in _NO_KEY))
 
 
 def _clauses(condition: Condition) -> Iterator[Clause]:
@@ -83,13 +103,16 @@ _FIELD = {
 }
 """Where it stands in a Record."""
 
+_NO_KEY = frozenset({Target.COUNT, Target.FENCE})
+"""Their `key` is a prefix, or a lock."""
 
-def _decide(clause: Clause, get: Get, count: Count, budget: JsonBudget) -> bool | None:
+
+def _decide(clause: Clause, sight: _Sight, budget: JsonBudget) -> bool | None:
     """Decide one clause; None: it could not be compared."""
     target = clause.target
-    if target is Target.COUNT:
-        return _compare(clause, count(clause.key))
-    record = get(clause.key)
+    if target in _NO_KEY:
+        return _decide_no_key(clause, sight)
+    record = sight.get(clause.key)
     if target is Target.EXISTS and not clause.pointer:
         return _compare(clause, record is not None)
     if record is None:
@@ -101,6 +124,15 @@ def _decide(clause: Clause, get: Get, count: Count, budget: JsonBudget) -> bool 
         value = number(record[0])
         return None if value is None else _compare(clause, value)
     return _decide_place(clause, budget.read(record[0]))
+
+
+def _decide_no_key(clause: Clause, sight: _Sight) -> bool | None:
+    if clause.target is Target.COUNT:
+        return _compare(clause, sight.count(clause.key))
+    token = clause.operands[0]
+    if type(token) is not int:
+        return None
+    return sight.holds(clause.key, token) is (clause.operator is Operator.EQ)
 
 
 def _decide_place(clause: Clause, document: JsonValue | Unreadable) -> bool | None:

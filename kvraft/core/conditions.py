@@ -29,6 +29,8 @@ class Target(IntEnum):
     """The place `pointer` (RFC 6901) in a JSON value."""
     COUNT = 9
     """How many keys begin with `key`."""
+    FENCE = 10
+    """Whether the operand is the token of a current holder of the lock `key`: = or != only."""
 
 
 class Operator(IntEnum):

@@ -10,7 +10,7 @@ from itertools import chain
 
 from kvraft.core.binary import I64, U8, U32, sized
 from kvraft.core.command_codec import encode_limits, encode_member
-from kvraft.core.commands import Member, SetInvariant
+from kvraft.core.commands import GuardPrefix, Member, SetInvariant
 from kvraft.core.history import History
 from kvraft.core.history_chunks import Chunk
 from kvraft.core.identities import Identities
@@ -33,7 +33,10 @@ from kvraft.core.layout import (
 )
 from kvraft.core.leases import LeaseRecord
 from kvraft.core.limits import SNAPSHOT_BLOCK_BYTES, ApplyLimits
+from kvraft.core.lock_codec import encode_guard
 from kvraft.core.outcomes import split_sequence
+from kvraft.core.place_codec import encode_ended, encode_place
+from kvraft.core.places import EndedRecord, PlaceRecord
 from kvraft.core.table import Table
 
 HASH_BYTES = 32
@@ -45,7 +48,10 @@ class FrozenState:
     __slots__ = (
         "_cluster_id",
         "_counters",
+        "_ended",
+        "_ended_table",
         "_events",
+        "_guards",
         "_history",
         "_identities",
         "_invariants",
@@ -55,6 +61,8 @@ class FrozenState:
         "_leases",
         "_limits",
         "_members",
+        "_places",
+        "_places_table",
         "_records",
         "_sequences",
         "_sessions",
@@ -73,6 +81,9 @@ class FrozenState:
         identities: Identities,
         invariants: tuple[SetInvariant, ...],
         history: History,
+        places: Table[int, PlaceRecord],
+        ended: Table[int, EndedRecord],
+        guards: tuple[GuardPrefix, ...],
     ) -> None:
         """Freeze the tables; `members` must not be changed in place."""
         self._counters = counters
@@ -90,6 +101,11 @@ class FrozenState:
         self._invariants = invariants
         self._history = history
         self._events = history.freeze()
+        self._places_table = places
+        self._places = places.freeze()
+        self._ended_table = ended
+        self._ended = ended.freeze()
+        self._guards = guards
         self.state_bytes = keyspace.size_bytes
 
     @property
@@ -116,6 +132,8 @@ class FrozenState:
             self._outcome_pieces(),
             self._invariant_pieces(),
             self._history_pieces(),
+            self._place_pieces(),
+            self._guard_pieces(),
             (section(Section.END, b""),),
         ):
             for start in range(0, len(piece) or 1, SNAPSHOT_BLOCK_BYTES):
@@ -129,6 +147,8 @@ class FrozenState:
         self._identities.outcomes.sequences.release(self._sequences)
         self._identities.outcomes.keyed.release(self._keyed)
         self._history.release(self._events)
+        self._places_table.release(self._places)
+        self._ended_table.release(self._ended)
 
     def _heads(self) -> Iterator[bytes]:
         members = [encode_member(self._members[name]) for name in sorted(self._members)]
@@ -194,6 +214,20 @@ class FrozenState:
         yield section(Section.HISTORY, I64.pack(len(self._events)))
         for chunk, offsets in self._events.pieces():
             yield from _joined(_event(chunk, offset) for offset in offsets)
+
+    def _place_pieces(self) -> Iterator[bytes]:
+        yield section(Section.PLACES, I64.pack(len(self._places)))
+        for places in self._places.chunks():
+            yield from _joined(
+                sized(U32, encode_place(place_id, record)) for place_id, record in places
+            )
+        yield section(Section.ENDED_PLACES, I64.pack(len(self._ended)))
+        for ended in self._ended.chunks():
+            yield from _joined(sized(U32, encode_ended(record)) for _, record in ended)
+
+    def _guard_pieces(self) -> Iterator[bytes]:
+        yield section(Section.GUARDS, U32.pack(len(self._guards)))
+        yield from _joined(sized(U32, encode_guard(guard)) for guard in self._guards)
 
 
 def state_hash(state: FrozenState) -> Iterator[str | None]:

@@ -24,6 +24,8 @@ class Cause(IntEnum):
     REQUEST = 1
     EXPIRED = 2
     REVOKED = 3
+    FENCED = 4
+    """On a request that carried fences: its caller held a lock."""
 
 
 class Event(NamedTuple):

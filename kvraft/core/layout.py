@@ -31,15 +31,21 @@ class Section(IntEnum):
     """By key, that of the key itself before that of the prefix."""
     HISTORY = 11
     """What events replaced, and why; what they wrote is the next one's, or in KEYS."""
+    PLACES = 12
+    """By place id, which is the order of every queue."""
+    ENDED_PLACES = 13
+    """By the time until which they are remembered, then by place id."""
+    GUARDS = 14
+    """By prefix."""
     END = 255
     """Nothing: it tells a whole state from one that was cut off between two items."""
 
 
-VERSIONS = dict.fromkeys(Section, 1) | {Section.COUNTERS: 2, Section.LIMITS: 2}
+VERSIONS = dict.fromkeys(Section, 1) | {Section.COUNTERS: 3, Section.LIMITS: 3}
 """The one version of each section that is written and read."""
 
 SECTION_HEADER = Struct("<BBI")
-COUNTERS = Struct("<7q")
+COUNTERS = Struct("<8q")
 LEASE = Struct("<qqqB")  # lease_id, ttl_ms, deadline_ms, implicit
 KEY = Struct("<HIqqqq")  # key size, value size, create_, mod_revision, version, lease_id
 SESSION = Struct("<3q")  # session_id, first_unacked, used_ms
@@ -59,11 +65,11 @@ class Counters(NamedTuple):
     cluster_time_ms: int
     next_lease_id: int
     next_token: int
-    """The next fencing token. Nothing hands out tokens yet; the counter is in every snapshot, so
-    that the first lock does not change the format."""
+    """The next fencing token."""
     next_session_id: int
     compacted_revision: int
     """The oldest revision that can be read at."""
+    next_place_id: int
 
 
 def section(kind: Section, head: bytes) -> bytes:

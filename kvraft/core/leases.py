@@ -126,12 +126,10 @@ class Leases:
         if not keys:
             del self._attached[lease_id]
 
-    def first_due(self, now_ms: int) -> int | None:
-        """Return the first lease with deadline <= now, by (deadline, id); None: nothing is due."""
-        if not self._due:
-            return None
-        first: int = self._due[0]
-        return first & _ID_MASK if first >> _ID_BITS <= now_ms else None
+    def due(self, now_ms: int) -> Iterator[int]:
+        """Iterate over the leases with deadline <= now, by (deadline, id); none ends meanwhile."""
+        for item in self._due.irange(None, (now_ms + 1) << _ID_BITS, inclusive=(True, False)):
+            yield item & _ID_MASK
 
     def next_deadline_ms(self) -> int | None:
         """Return the earliest deadline, in cluster time; None without leases."""

@@ -44,6 +44,28 @@ class ApplyLimits:
     """Memory, and the work of one delete of a range that holds immutable ones."""
     prefix_lengths: int = 32
     """Different lengths of the prefixes among them: each write looks up each length."""
+    guards: int = 1_000
+    """Guarded prefixes, of at most `prefix_lengths` different lengths: as for invariants."""
+    waiters_per_lock: int = 10_000
+    """Places queued for one lock."""
+    holders_per_lock: int = 1_000
+    """Shared or counted holders: so many grants one release can bring."""
+    locks_per_lease: int = 1_000
+    """Held or waited for: so that the end of one lease is bounded work."""
+    grants_per_entry: int = 1_000
+    """Grants one entry makes besides one for each of its commands; the next entry goes on."""
+    deadlock_steps: int = 20_000
+    """Places one search for a cycle looks at, about 50 ms: a full queue (`waiters_per_lock`) and
+    what its owners have besides; beyond that the wait is refused."""
+    attach_ms: int = 10_000
+    """How long a waiter stays without a sign of life, and a grant without its confirmation."""
+    ended_places: int = 500_000
+    """Ended acquisitions that are remembered, about 200 bytes each; a full table refuses."""
+    ended_ms: int = 600_000
+    """Ten minutes: as long as idempotency keys."""
+    released_ms: int = 60_000
+    """Of those that their holder released itself, and of tries: longer than a copy of the request
+    can travel. There are thousands of them a second."""
     sessions: int = 10_000
     """Open sessions; a client process needs one."""
     session_window: int = 1_024
@@ -99,9 +121,27 @@ class RequestLimits:
     """Of a JSON pointer."""
     idempotency_key_bytes: int = 128
     """Of an identity that the caller makes up."""
+    lock_name_bytes: int = 512
+    """Of a lock's name, as of Kubernetes' names twice over; they are in every fence."""
+    owner_bytes: int = 64
+    """Of an owner id: a UUID with room."""
+    acquisition_key_bytes: int = 64
+    """Of the key an acquisition is known by."""
+    acquired_locks: int = 64
+    """Names of one acquisition."""
+    fences: int = 64
+    """Of one mutation: as many as one acquisition can bring."""
+    lock_capacity: int = 1_000
+    """Of a counted lock, at most `holders_per_lock`."""
+    attached_places: int = 1_000
+    """Places one Attach speaks for: 5 ms."""
     lease_id_max: int = (1 << 63) - 1
     """Lease ids are positive int64."""
 
+
+PLACE_ENTRIES = 4
+"""What the end of an acquisition counts for in `touched_entries`, besides one for each of its
+locks: 12 us, where a key takes 3."""
 
 JSON_DEPTH = 64
 """Levels of arrays and objects in a JSON value; a deeper one is none to conditions and actions."""

@@ -10,12 +10,16 @@ from typing import assert_never
 
 from kvraft.core.command_codec import request_hash
 from kvraft.core.commands import (
+    Acquire,
+    Attach,
     Bootstrap,
     Command,
     CompareAndSet,
+    Confirm,
     Delete,
     DeleteRange,
     Entry,
+    GuardPrefix,
     HashMarker,
     LeaseGrant,
     LeaseKeepAlive,
@@ -23,6 +27,7 @@ from kvraft.core.commands import (
     MemberDisk,
     Mutation,
     Put,
+    Release,
     Request,
     Resolve,
     SessionClose,
@@ -32,11 +37,14 @@ from kvraft.core.commands import (
     Update,
 )
 from kvraft.core.errors import Reason
-from kvraft.core.lease_commands import LeaseCommands
+from kvraft.core.fences import exclusive_locks, refuse_fences
+from kvraft.core.history import Cause
 from kvraft.core.limits import DISCARDED_PER_APPLY
+from kvraft.core.lock_commands import LockCommands
 from kvraft.core.plan import Plan
 from kvraft.core.reply_bounds import bounded_unmet
 from kvraft.core.results import (
+    GuardResult,
     InvariantResult,
     MarkerResult,
     MemberResult,
@@ -46,7 +54,7 @@ from kvraft.core.results import (
 from kvraft.core.transactions import KeyMutation, planned, unmet
 
 
-class StateMachine(LeaseCommands):
+class StateMachine(LockCommands):
     """The whole replicated state, and the only way to change it: `apply`."""
 
     __slots__ = ()
@@ -63,27 +71,40 @@ class StateMachine(LeaseCommands):
             self.cluster_time_ms = stamp_ms
         begun_at = self.revision
         self.changes = []
-        self._identities.age_out(self.cluster_time_ms, self.limits, len(entry.commands))
+        self.lock_changes = []
+        self._age_out(len(entry.commands))
+        self._grants_left = self.limits.grants_per_entry
         self._expire()
         results: list[Result] = []
         self.revisions = revisions = []
         for command in entry.commands:
             results.append(self._execute(command))
             revisions.append(self.revision)
+        self._park_grants()
         self._history.trim(self.cluster_time_ms, self.limits)
         self._discard(2 * (self.revision - begun_at) + DISCARDED_PER_APPLY)
         return results
 
-    def _execute(self, command: Command) -> Result:  # noqa: C901, PLR0911 - one line for each command
+    def _age_out(self, commands: int) -> None:
+        self._identities.age_out(self.cluster_time_ms, self.limits, commands)
+        self._ended.age_out(self.cluster_time_ms, self.limits.expiries_per_entry + 2 * commands)
+
+    def _execute(self, command: Command) -> Result:  # noqa: C901, PLR0911, PLR0912 - one line for each command
         match command:
             case Put() | CompareAndSet() | Delete() | DeleteRange() | Update() | Txn():
                 return self._change_keys(self._plan(), command)
             case Request():
                 return self._request(command)
-            case LeaseGrant() | LeaseRevoke() | SetInvariant():
+            case LeaseGrant() | LeaseRevoke() | SetInvariant() | GuardPrefix() | Release():
                 return self._mutate(self._plan(), command)
             case LeaseKeepAlive():
                 return self._keep_alive(command)
+            case Acquire():
+                return self._acquire(command)
+            case Attach():
+                return self._attach(command)
+            case Confirm():
+                return self._confirm(command)
             case Resolve():
                 return self._identities.resolve(command.identity, self.cluster_time_ms, self.limits)
             case SessionOpen():
@@ -106,7 +127,7 @@ class StateMachine(LeaseCommands):
         identity = command.identity
         if identity is None:
             return self._decide(command)
-        digest = command.digest or request_hash(command.mutation, command.condition)
+        digest = command.digest or request_hash(command.mutation, command.condition, command.fences)
         known = self._identities.find(identity, digest, self.cluster_time_ms, self.limits)
         if known is not None:
             return known
@@ -123,6 +144,12 @@ class StateMachine(LeaseCommands):
 
     def _decide(self, command: Request) -> Result:
         plan = self._plan()
+        if command.fences:
+            refused = refuse_fences(self._places, command.fences)
+            if refused is not None:
+                return refused
+            plan.held = exclusive_locks(self._places, command.fences)
+            plan.cause = Cause.FENCED
         if command.condition is not None:
             missed = unmet(plan, command.condition)
             if missed is not None:
@@ -132,7 +159,11 @@ class StateMachine(LeaseCommands):
     # -- mutations
 
     def _plan(self) -> Plan:
-        return Plan(self._keyspace, self._leases, self._invariants, self.limits, self.revision + 1)
+        plan = Plan(self._keyspace, self._leases, self._invariants, self.limits, self.revision + 1)
+        plan.places = self._places
+        if self._guards:
+            plan.guards = self._guards
+        return plan
 
     def _mutate(self, plan: Plan, mutation: Mutation) -> Result:
         """Do a mutation; what is refused leaves nothing behind."""
@@ -143,6 +174,10 @@ class StateMachine(LeaseCommands):
                 return self._revoke(mutation)
             case SetInvariant():
                 return self._set_invariant(mutation)
+            case GuardPrefix():
+                return self._guard(mutation)
+            case Release():
+                return self._release(mutation)
             case _:
                 return self._change_keys(plan, mutation)
 
@@ -158,6 +193,13 @@ class StateMachine(LeaseCommands):
             return changed
         self.revision += changed
         return InvariantResult(command.key, command.is_prefix)
+
+    def _guard(self, command: GuardPrefix) -> GuardResult | Refused:
+        changed = self._guards.replace(command, self.limits)
+        if isinstance(changed, Refused):
+            return changed
+        self.revision += changed
+        return GuardResult(command.prefix)
 
     # -- the cluster
 
@@ -182,3 +224,5 @@ class StateMachine(LeaseCommands):
         self._leases.table.discard(budget)
         self._history.discard(budget)
         self._identities.discard(budget)
+        self._places.table.discard(budget)
+        self._ended.table.discard(budget)

@@ -8,6 +8,7 @@ from kvraft.core.attachments import Attachments
 from kvraft.core.bounds import shown
 from kvraft.core.commands import CompareAndSet, Put, Update
 from kvraft.core.errors import Reason
+from kvraft.core.guards import Guards
 from kvraft.core.history import Cause, Event
 from kvraft.core.invariants import Invariants
 from kvraft.core.json_value import JsonBudget
@@ -15,10 +16,9 @@ from kvraft.core.keyspace import Keyspace, Record
 from kvraft.core.leases import Leases
 from kvraft.core.limits import ApplyLimits
 from kvraft.core.overlay import Overlay
+from kvraft.core.places import Places
 from kvraft.core.results import Refused
 from kvraft.core.validation_writes import attachment_conflict
-
-_REQUEST = Cause.REQUEST
 
 
 class Plan:
@@ -34,6 +34,13 @@ class Plan:
     """Of keys that ranges have read."""
     written_bytes = 0
     """Of values that updates have made."""
+    places: Places
+    """Who holds locks: for conditions."""
+    guards: Guards | None = None
+    """Where there are some."""
+    held: frozenset[bytes] = frozenset()
+    """Locks that the request's fences hold exclusively."""
+    cause = Cause.REQUEST
     _json: JsonBudget | None = None
 
     def __init__(
@@ -90,6 +97,10 @@ class Plan:
                 return chosen
             lease_id = chosen
         key = command.key
+        if self.guards is not None:
+            refused = self.guards.refuse(key, self.held)
+            if refused is not None:
+                return refused
         if self.invariants.count:
             refused = self.invariants.refuse_write(key, value, exists=old is not None)
             if refused is not None:
@@ -101,7 +112,7 @@ class Plan:
         else:
             record = (value, old[1], revision, old[3] + 1, lease_id)
         if self.overlay is None:
-            self.steps.append(Event(key, record, old, _REQUEST))
+            self.steps.append(Event(key, record, old, self.cause))
             return record
         return self._add(key, record, old) or record
 
@@ -141,11 +152,15 @@ class Plan:
             refused = self.touch(1)
             if refused is not None:
                 return refused
-        self.steps.append(Event(key, record, old, _REQUEST))
+        self.steps.append(Event(key, record, old, self.cause))
         return None
 
     def delete(self, key: bytes, old: Record) -> Refused | None:
         """Plan to delete a key whose live record is `old`, or say why not."""
+        if self.guards is not None:
+            refused = self.guards.refuse(key, self.held)
+            if refused is not None:
+                return refused
         if self.invariants.count:
             refused = self.invariants.refuse_delete(key)
             if refused is not None:
@@ -164,7 +179,7 @@ class Plan:
             overlay = self.overlay
             keys = [key for key in keys if not overlay.is_written(key)]
             overlay.stage_removed(keys)
-        removed = [Event(key, None, self.keyspace.get(key), _REQUEST) for key in keys]
+        removed = [Event(key, None, self.keyspace.get(key), self.cause) for key in keys]
         for _, _, old, _ in removed:
             if old is not None and old[4]:
                 self._attachments().detach(old[4])
@@ -182,11 +197,19 @@ class Plan:
         if self.overlay is not None and self.overlay.holds_written(start, end):
             message = f"the range from {shown(start)} holds a key that is written before"
             return Refused(Reason.INVALID, message)
+        if self.guards is not None:
+            refused = self.guards.refuse_range(start, end, self.held, self._next_key)
+            if refused is not None:
+                return refused
         if not self.invariants.count or not self.count(start, end):
             return None
         return self.invariants.refuse_delete_range(
             start, end, lambda low, high: self.count(low, high) > 0
         )
+
+    def _next_key(self, start: bytes, end: bytes | None) -> bytes | None:
+        """Return the first live key of a range; what a range before deleted was covered there."""
+        return next(self.keyspace.between(start, end), None)
 
     def touch(self, count: int) -> Refused | None:
         """Count entries that are touched; says why it is too many, or None."""

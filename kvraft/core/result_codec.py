@@ -12,6 +12,11 @@ from typing import assert_never
 from kvraft.core.binary import I64, U8, U16, U32, Reader, sized
 from kvraft.core.errors import CodecError, Reason
 from kvraft.core.key_value_codec import encode_optional, read_optional
+from kvraft.core.lock_codec import (
+    KEPT_LOCK_RESULT_DECODERS,
+    LOCK_RESULT_DECODERS,
+    encode_lock_result,
+)
 from kvraft.core.operation_codec import (
     TXN,
     encode_operation,
@@ -23,14 +28,18 @@ from kvraft.core.operation_codec import (
     read_update,
 )
 from kvraft.core.results import (
+    AcquireResult,
+    AttachResult,
     CasResult,
     DeleteResult,
+    GuardResult,
     InvariantResult,
     LeaseResult,
     MarkerResult,
     MemberResult,
     PutResult,
     Refused,
+    ReleaseResult,
     Replayed,
     Resolved,
     Result,
@@ -96,6 +105,8 @@ def _encode(result: Result) -> tuple[int, bytes]:  # noqa: C901, PLR0911, PLR091
             return 14, _KEPT.pack(result.revision, result.omitted) + _encode_kept(result.result)
         case Replayed():
             return 15, _KEPT.pack(result.revision, result.omitted) + _encode_kept(result.result)
+        case AcquireResult() | ReleaseResult() | AttachResult() | GuardResult():
+            return encode_lock_result(result)
         case _:
             assert_never(result)
 
@@ -106,6 +117,8 @@ def _encode_kept(result: Result | None) -> bytes:
     if isinstance(result, Resolved | Replayed):
         raise CodecError("a kept answer is of no kept answer")
     kind, body = _encode(result)
+    if kind not in _KEEPABLE:
+        raise CodecError(f"{type(result).__name__} cannot be kept")
     return U8.pack(kind) + body
 
 
@@ -188,9 +201,11 @@ _KEEPABLE: dict[int, Callable[[Reader], Result]] = {
     11: read_unmet,
     12: _read_invariant,
     13: _read_session,
+    **KEPT_LOCK_RESULT_DECODERS,
 }
 _DECODERS: dict[int, Callable[[Reader], Result]] = {
     **_KEEPABLE,
     14: _read_resolved,
     15: _read_replayed,
+    **LOCK_RESULT_DECODERS,
 }

@@ -1,8 +1,10 @@
 """What the state machine answers: immutable values, one kind for each command."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import NamedTuple
 
+from kvraft.core.commands import Fence
 from kvraft.core.errors import Reason
 
 
@@ -133,6 +135,65 @@ class RevokeResult:
     deleted: int
 
 
+class Standing(IntEnum):
+    """How an acquisition stands."""
+
+    QUEUED = 1
+    GRANTED = 2
+    ENDED = 3
+
+
+class Ending(IntEnum):
+    """Why an acquisition ended."""
+
+    RELEASED = 1
+    """On request, or cancelled while it waited."""
+    TIMED_OUT = 2
+    """It waited for longer than `wait_ms`."""
+    UNATTENDED = 3
+    """Nobody waited any more, or nobody confirmed the grant."""
+    LEASE_EXPIRED = 4
+    LEASE_REVOKED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class AcquireResult:
+    """How an acquisition stands, for good only where it ended."""
+
+    place: int
+    """Its number; lower ones were there first."""
+    standing: Standing
+    lease_id: int = 0
+    fences: tuple[Fence, ...] = ()
+    """Of a granted one: each lock with its token."""
+    position: int = 0
+    """Of a queued one: how many places are ahead of it, of all its queues the longest."""
+    holders: tuple[int, ...] = ()
+    """Of a queued one: tokens that are in its way, at most 16."""
+    ending: Ending | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseResult:
+    """Whether there was such an acquisition; where there was none, nothing changed."""
+
+    released: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AttachResult:
+    """How many of the places were still there."""
+
+    attached: int
+
+
+@dataclass(frozen=True, slots=True)
+class GuardResult:
+    """The guard stands (or is gone)."""
+
+    prefix: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class MemberResult:
     """The member table took effect: which cluster, and which disk stands for the name.
@@ -174,6 +235,10 @@ Result = (
     | Replayed
     | LeaseResult
     | RevokeResult
+    | AcquireResult
+    | ReleaseResult
+    | AttachResult
+    | GuardResult
     | MemberResult
     | MarkerResult
     | Refused
@@ -202,3 +267,29 @@ class LeaseDescription:
     keys: tuple[bytes, ...]
     key_count: int = 0
     """How many keys it has, also where `keys` is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceDescription:
+    """One acquisition of a lock, for people."""
+
+    place: int
+    owner: bytes
+    lease_id: int
+    mode: int
+    token: int
+    """0 where it is queued."""
+    since_ms: int
+    """Cluster time of the grant or, of a queued one, of its enqueueing."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockDescription:
+    """A lock that somebody holds or waits for; holders by token, waiters in their order."""
+
+    name: bytes
+    capacity: int
+    holders: tuple[PlaceDescription, ...]
+    waiters: tuple[PlaceDescription, ...]
+    holder_count: int
+    waiter_count: int

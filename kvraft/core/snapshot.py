@@ -10,7 +10,7 @@ from struct import Struct
 
 from kvraft.core.binary import I64, U8, U32, Reader
 from kvraft.core.command_codec import read_limits, read_member
-from kvraft.core.commands import Member, SetInvariant
+from kvraft.core.commands import GuardPrefix, Member, SetInvariant
 from kvraft.core.errors import CodecError
 from kvraft.core.frozen import FrozenState, state_hash
 from kvraft.core.history import History
@@ -34,13 +34,16 @@ from kvraft.core.layout import (
     Section,
 )
 from kvraft.core.limits import ENCODED_VALUE_BYTES, REVISION_LEAP, ApplyLimits
+from kvraft.core.loaded_locks import LoadedGuards, LoadedPlaces
 from kvraft.core.loaded_parts import (
     LoadedHistory,
     LoadedIdentities,
     LoadedInvariants,
     LoadedLeases,
 )
+from kvraft.core.lock_codec import read_guard_prefix
 from kvraft.core.machine import StateMachine
+from kvraft.core.place_codec import read_ended, read_place
 
 __all__ = ["FrozenState", "Section", "StateLoader", "restored", "revision_of", "state_hash"]
 
@@ -106,6 +109,8 @@ class StateLoader:
         identities = yield from self._identities(counters)
         invariants = yield from self._invariants()
         history = yield from self._history(LoadedHistory(counters, keyspace, recent))
+        locks = yield from self._places(LoadedPlaces(counters, leases.leases))
+        guards = yield from self._guards()
         (yield from self._section(Section.END)).finish()
         self._loaded = StateMachine(
             counters,
@@ -117,6 +122,9 @@ class StateLoader:
             identities=identities,
             invariants=invariants,
             history=history,
+            places=locks.places,
+            ended=locks.ended,
+            guards=guards,
         )
 
     def _section(self, expected: Section) -> Generator[int, None, Reader]:
@@ -192,9 +200,7 @@ class StateLoader:
     def _invariants(self) -> Generator[int, None, list[SetInvariant]]:
         loaded = LoadedInvariants()
         for _ in (yield from self._count(Section.INVARIANTS, U32)):
-            size = U32.unpack((yield from self._take(U32.size)))[0]
-            reader = Reader((yield from self._bounded(size)), "invariant")
-            loaded.load(read_set_invariant(reader))
+            loaded.load(read_set_invariant((yield from self._item("invariant"))))
         return loaded.invariants
 
     def _history(self, loaded: LoadedHistory) -> Generator[int, None, History]:
@@ -216,6 +222,29 @@ class StateLoader:
             loaded.load(revision, time_ms, cause, key, before)
         loaded.finish()
         return loaded.history
+
+    def _places(self, loaded: LoadedPlaces) -> Generator[int, None, LoadedPlaces]:
+        for _ in (yield from self._count(Section.PLACES, I64)):
+            reader = yield from self._item("place")
+            place_id, record = read_place(reader)
+            reader.finish()
+            loaded.load(place_id, record)
+        for _ in (yield from self._count(Section.ENDED_PLACES, I64)):
+            loaded.load_ended(read_ended((yield from self._item("ended place"))))
+        return loaded
+
+    def _guards(self) -> Generator[int, None, list[GuardPrefix]]:
+        loaded = LoadedGuards()
+        for _ in (yield from self._count(Section.GUARDS, U32)):
+            reader = yield from self._item("guard")
+            guard = read_guard_prefix(reader)
+            reader.finish()
+            loaded.load(guard)
+        return loaded.guards
+
+    def _item(self, subject: str) -> Generator[int, None, Reader]:
+        size = U32.unpack((yield from self._take(U32.size)))[0]
+        return Reader((yield from self._bounded(size)), subject)
 
     def _bounded(self, size: int) -> Generator[int, None, bytes]:
         if not 0 <= size <= ENCODED_VALUE_BYTES:

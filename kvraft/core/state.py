@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Self
 
-from kvraft.core.commands import Member, SetInvariant
+from kvraft.core.commands import Fence, GuardPrefix, Member, Release, SetInvariant
+from kvraft.core.ended_places import EndedPlaces
 from kvraft.core.frozen import FrozenState
+from kvraft.core.guards import Guards
 from kvraft.core.history import History, Revision
 from kvraft.core.identities import Identities
 from kvraft.core.invariants import Invariants
@@ -16,8 +18,19 @@ from kvraft.core.keyspace import Keyspace
 from kvraft.core.layout import Counters
 from kvraft.core.leases import Leases
 from kvraft.core.limits import PAST_READ_STEPS, ApplyLimits
+from kvraft.core.lock_reading import blockers, describe_lock, list_locks, standing
 from kvraft.core.past_page import PastPage
-from kvraft.core.results import KeyValue, LeaseDescription, Page
+from kvraft.core.places import LockChange, Places
+from kvraft.core.queues import pending_locks
+from kvraft.core.results import (
+    AcquireResult,
+    Ending,
+    KeyValue,
+    LeaseDescription,
+    LockDescription,
+    Page,
+    Standing,
+)
 
 EMPTY_REVISION = 1
 """The revision of a store that was never written (precedent: etcd)."""
@@ -27,17 +40,25 @@ class State:
     """The whole replicated state, for reading."""
 
     __slots__ = (
+        "_ended",
+        "_ending_leases",
+        "_ending_places",
+        "_grants_left",
+        "_guards",
         "_history",
         "_identities",
         "_invariants",
         "_keyspace",
         "_leases",
         "_members",
+        "_places",
+        "_unsettled",
         "changes",
         "cluster_id",
         "cluster_time_ms",
         "index",
         "limits",
+        "lock_changes",
         "next_token",
         "revision",
         "revisions",
@@ -55,9 +76,12 @@ class State:
         identities: Identities | None = None,
         invariants: Sequence[SetInvariant] = (),
         history: History | None = None,
+        places: Places | None = None,
+        ended: EndedPlaces | None = None,
+        guards: Sequence[GuardPrefix] = (),
     ) -> None:
         """Make an empty state, or one of parts that a snapshot held."""
-        counters = counters or Counters(0, EMPTY_REVISION, 0, 1, 1, 1, EMPTY_REVISION)
+        counters = counters or Counters(0, EMPTY_REVISION, 0, 1, 1, 1, EMPTY_REVISION, 1)
         self.index = counters.applied_index
         self.revision = counters.revision
         self.cluster_time_ms = counters.cluster_time_ms
@@ -68,12 +92,23 @@ class State:
         """The store's revision right after each command of the entry applied last."""
         self.changes: list[Revision] = []
         """What the entry applied last changed: its revisions that have events."""
+        self.lock_changes: list[LockChange] = []
+        """What the entry applied last did to places, in order."""
         self._members: dict[str, Member] = dict(members or {})
         self._leases = leases or Leases(counters.next_lease_id)
         self._keyspace = Keyspace() if keyspace is None else keyspace
         self._identities = identities or Identities(counters.next_session_id)
         self._invariants = Invariants(invariants)
         self._history = History(counters.compacted_revision) if history is None else history
+        self._places = Places(counters.next_place_id) if places is None else places
+        self._ended = EndedPlaces() if ended is None else ended
+        self._guards = Guards(guards)
+        self._unsettled = pending_locks(self._places, self._places.locks, self.limits)
+        """Locks whose queue is to be looked at: between two entries, see `granting`."""
+        self._grants_left = 0
+        self._ending_leases: set[int] = set()
+        """What ends before the first command of the entry being applied; empty outside of that."""
+        self._ending_places: frozenset[int] = frozenset()
 
     # -- reading
 
@@ -187,12 +222,69 @@ class State:
         return LeaseDescription(lease_id, ttl_ms, remaining_ms, keys, count)
 
     def next_deadline_ms(self) -> int | None:
-        """Return the cluster time at which the next entry has something to end; None: never."""
-        return self._leases.next_deadline_ms()
+        """Return the cluster time at which the next entry has something to do; None: never."""
+        if self._unsettled:
+            return self.cluster_time_ms
+        deadlines = (self._leases.next_deadline_ms(), self._places.next_deadline_ms())
+        return min((each for each in deadlines if each is not None), default=None)
 
     def smallest_ttl_ms(self) -> int | None:
         """Return the smallest TTL of a live lease; None without leases."""
         return self._leases.smallest_ttl_ms()
+
+    # -- locks
+
+    @property
+    def place_count(self) -> int:
+        """How many acquisitions hold or wait."""
+        return len(self._places)
+
+    def holds(self, lock: bytes, token: int) -> bool:
+        """Tell whether a current holder of a lock has exactly this token."""
+        return self._places.holder(Fence(lock, token)) is not None
+
+    def acquisition(self, key: bytes) -> AcquireResult | None:
+        """Return how an acquisition stands, or how it ended; None: unknown, or forgotten."""
+        place_id = self._places.id_of(key)
+        if place_id is not None:
+            return standing(self._places, place_id)
+        ended = self._ended.get(key)
+        if ended is None:
+            return None
+        return AcquireResult(ended[1], Standing.ENDED, ending=Ending(ended[3]))
+
+    def describe_lock(self, name: bytes, limit: int) -> LockDescription | None:
+        """Return a lock with its first holders and waiters; None: nobody holds or wants it."""
+        return describe_lock(self._places, name, limit)
+
+    def list_locks(
+        self, after: bytes | None, prefix: bytes, limit: int
+    ) -> tuple[list[LockDescription], bool]:
+        """Return locks behind `after`, each with its first few places, and if more follow."""
+        return list_locks(self._places, after, prefix, limit)
+
+    def blockers(self, name: bytes) -> list[str]:
+        """Name the first who waits for a lock, who is in its way, in whose way is who, ..."""
+        return blockers(self._places, name)
+
+    def has_places(self, owner: bytes) -> bool:
+        """Tell whether an owner holds, or waits for, anything."""
+        return bool(self._places.of_owner(owner))
+
+    def lease_extent(self, command: Release) -> int:
+        """Return how many keys and locks the lease of a place has; 0: no such place."""
+        if command.key is not None:
+            place_id = self._places.id_of(command.key)
+        else:
+            place_id = None if command.fence is None else self._places.holder(command.fence)
+        if place_id is None:
+            return 0
+        lease_id = self._places.live(place_id).lease_id
+        return self._leases.key_count(lease_id) + self._places.lock_count(lease_id)
+
+    def guards(self) -> Sequence[GuardPrefix]:
+        """Return all guards, by prefix."""
+        return self._guards.rows()
 
     # -- freezing
 
@@ -208,14 +300,18 @@ class State:
             identities=self._identities,
             invariants=self._invariants.rows(),
             history=self._history,
+            places=self._places.table,
+            ended=self._ended.table,
+            guards=self._guards.rows(),
         )
 
     def successor(self, *, index: int, leap: int) -> Self:
         """Return the first state of a new cluster, with the same content; this one must go.
 
         It has no cluster id and no members, and all that hands out numbers continues `leap` higher.
-        Sessions end, and history begins anew, so that watchers are told of the break. What was done
-        under idempotency keys stays known: their callers cannot tell that anything happened.
+        Sessions and places end, and history begins anew, so that watchers are told of the break.
+        What was done under idempotency keys stays known: their callers cannot tell that anything
+        happened. So do the endings of acquisitions.
         """
         old = self._counters()
         self._leases.next_id += leap
@@ -224,6 +320,7 @@ class State:
             revision=old.revision + leap,
             next_token=old.next_token + leap,
             compacted_revision=old.revision + leap,
+            next_place_id=old.next_place_id + leap,
         )
         return type(self)(
             counters,
@@ -232,6 +329,8 @@ class State:
             keyspace=self._keyspace,
             identities=self._identities.successor(leap),
             invariants=self._invariants.rows(),
+            ended=self._ended,
+            guards=self._guards.rows(),
         )
 
     def _counters(self) -> Counters:
@@ -243,4 +342,5 @@ class State:
             self.next_token,
             self._identities.sessions.next_id,
             self._history.compacted_revision,
+            self._places.next_id,
         )

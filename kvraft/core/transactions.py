@@ -11,6 +11,7 @@ from kvraft.core.commands import (
     CompareAndSet,
     Delete,
     DeleteRange,
+    Fence,
     Get,
     GetRange,
     Operation,
@@ -75,7 +76,11 @@ def _bounded(plan: Plan, result: R | Refused) -> R | Refused:
 def unmet(plan: Plan, condition: Condition) -> Unmet | None:
     """Evaluate a condition on what is planned so far; None: it holds."""
     verdict = evaluate(
-        condition, plan.get, lambda prefix: plan.count(prefix, prefix_end(prefix)), plan.json
+        condition,
+        plan.get,
+        lambda prefix: plan.count(prefix, prefix_end(prefix)),
+        plan.json,
+        holds=lambda lock, token: plan.places.holder(Fence(lock, token)) is not None,
     )
     if verdict.holds:
         return None

@@ -1,8 +1,8 @@
 """What a request may ask, checked before it is proposed: a refusal here means NOT_APPLIED.
 
-Imports: core commands, limits, results, bounds and the validation of conditions and of writes. What
-depends on the state (leases, TTL bounds, how much a range holds) is decided by `apply`, on every
-node alike.
+Imports: core commands, limits, results, bounds and the validation of conditions, locks and writes.
+What depends on the state (leases, TTL bounds, how much a range holds) is decided by `apply`, on
+every node alike.
 """
 
 from dataclasses import astuple
@@ -17,11 +17,15 @@ from kvraft.core.bounds import (
     too_large,
 )
 from kvraft.core.commands import (
+    Acquire,
+    Attach,
     Bootstrap,
     Command,
     CompareAndSet,
+    Confirm,
     Delete,
     DeleteRange,
+    GuardPrefix,
     HashMarker,
     Identity,
     KeyIdentity,
@@ -32,6 +36,7 @@ from kvraft.core.commands import (
     MemberDisk,
     Mutation,
     Put,
+    Release,
     Request,
     Resolve,
     SessionClose,
@@ -44,11 +49,18 @@ from kvraft.core.int64 import INT64_MAX
 from kvraft.core.limits import RequestLimits
 from kvraft.core.results import Refused
 from kvraft.core.validation_conditions import ConditionCheck
+from kvraft.core.validation_locks import (
+    fences_bytes,
+    fences_refusal,
+    lock_bytes,
+    lock_refusal,
+)
 from kvraft.core.validation_txn import txn_refusal
 from kvraft.core.validation_writes import operation_bytes, operation_refusal
 
 _NAME_BYTES = 255  # a length of one byte in the encoding
 _VERSION_MAX = (1 << 16) - 1  # two bytes in the encoding
+_UNCONDITIONAL = Txn | LeaseGrant | LeaseRevoke | SetInvariant | Release | GuardPrefix
 
 
 def validate(  # noqa: C901, PLR0911 - one line for each command
@@ -58,8 +70,10 @@ def validate(  # noqa: C901, PLR0911 - one line for each command
     match command:
         case Put() | Delete() | DeleteRange() | CompareAndSet() | Update() | Txn():
             return _mutation(command, limits, 0)
-        case LeaseGrant() | LeaseRevoke() | SetInvariant():
+        case LeaseGrant() | LeaseRevoke() | SetInvariant() | Release() | GuardPrefix():
             return _mutation(command, limits, 0)
+        case Acquire() | Attach() | Confirm():
+            return lock_refusal(command, limits) or _too_large(lock_bytes(command), limits)
         case Request():
             return _request(command, limits)
         case LeaseKeepAlive():
@@ -91,25 +105,34 @@ def _mutation(command: Mutation, limits: RequestLimits, extra: int) -> Refused |
             return _invariant(command, limits)
         case Txn():
             refused, size = txn_refusal(command, limits)
+        case Release() | GuardPrefix():
+            refused, size = lock_refusal(command, limits), lock_bytes(command)
         case _:
             refused, size = operation_refusal(command, limits), operation_bytes(command)
-    return refused or too_large("request", size + extra, "request_bytes", limits.request_bytes)
+    return refused or _too_large(size + extra, limits)
+
+
+def _too_large(size: int, limits: RequestLimits) -> Refused | None:
+    return too_large("request", size, "request_bytes", limits.request_bytes)
 
 
 def _request(request: Request, limits: RequestLimits) -> Refused | None:
     mutation, condition, identity = request.mutation, request.condition, request.identity
-    if condition is None and identity is None:
-        return invalid("a request without condition and identity is its mutation alone")
-    if condition is not None and isinstance(
-        mutation, Txn | LeaseGrant | LeaseRevoke | SetInvariant
-    ):
+    fences = request.fences
+    if condition is None and identity is None and not fences:
+        return invalid("a request without condition, identity and fences is its mutation alone")
+    if condition is not None and isinstance(mutation, _UNCONDITIONAL):
         return invalid(f"{type(mutation).__name__} takes no condition around it")
     check = ConditionCheck(limits)
     refused = check.refusal(condition)
     if refused is not None:
         return Refused(refused.reason, f"condition: {refused.message}")
-    refused = None if identity is None else _identity(identity, limits)
-    return refused or _mutation(mutation, limits, check.request_bytes)
+    refused = fences_refusal(fences, limits) or _optional_identity(identity, limits)
+    return refused or _mutation(mutation, limits, check.request_bytes + fences_bytes(fences))
+
+
+def _optional_identity(identity: Identity | None, limits: RequestLimits) -> Refused | None:
+    return None if identity is None else _identity(identity, limits)
 
 
 def _identity(identity: Identity, limits: RequestLimits) -> Refused | None:

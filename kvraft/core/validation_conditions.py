@@ -6,7 +6,7 @@ network: it is walked without recursion, and no further than the limits.
 
 from math import isfinite
 
-from kvraft.core.bounds import invalid, key_refusal, not_int64, too_large
+from kvraft.core.bounds import invalid, key_refusal, lock_name_refusal, not_int64, too_large
 from kvraft.core.conditions import Clause, Condition, Literal, Not, Operator, Target
 from kvraft.core.json_pointer import pointer_fault
 from kvraft.core.limits import RequestLimits
@@ -119,6 +119,8 @@ def _utf8_bytes(text: str) -> int | None:
 def _place(clause: Clause, limits: RequestLimits) -> Refused | None:
     if clause.target is Target.COUNT:  # of all keys, where the prefix is empty
         refused = too_large("prefix", len(clause.key), "key_bytes", limits.key_bytes)
+    elif clause.target is Target.FENCE:
+        refused = lock_name_refusal(clause.key, limits)
     else:
         refused = key_refusal(clause.key, limits)
     if refused is not None or not clause.pointer:
@@ -141,6 +143,7 @@ _LITERALS: dict[Target, dict[type, frozenset[Operator]]] = {
     Target.LEASE_ID: _NUMERIC,
     Target.NUMBER: _NUMERIC,
     Target.COUNT: _NUMERIC,
+    Target.FENCE: {int: frozenset({Operator.EQ, Operator.NE})},
     Target.VALUE: {bytes: _ANY},
     Target.JSON: {
         str: _ANY,

@@ -6,6 +6,7 @@ from core_strategies import (
     any_command,
     any_condition,
     any_entry,
+    any_fences,
     any_identity,
     any_mutation,
     any_result,
@@ -49,18 +50,23 @@ def test_a_command_returns(command):
 
 
 @settings(deadline=None)
-@given(any_mutation, st.none() | any_condition, st.lists(any_identity, min_size=2, max_size=2))
-def test_a_request_has_one_hash_whoever_asks(mutation, condition, identities):
-    requests = [Request(mutation, condition, identity) for identity in identities]
+@given(
+    any_mutation,
+    st.none() | any_condition,
+    any_fences,
+    st.lists(any_identity, min_size=2, max_size=2),
+)
+def test_a_request_has_one_hash_whoever_asks(mutation, condition, fences, identities):
+    requests = [Request(mutation, condition, identity, fences) for identity in identities]
     digests = {decode_command(encode_command(request)).digest for request in requests}
-    assert digests == {request_hash(mutation, condition)}
+    assert digests == {request_hash(mutation, condition, fences)}
 
 
 @settings(deadline=None)
-@given(any_mutation, any_mutation, st.none() | any_condition, st.none() | any_condition)
-def test_two_requests_have_two_hashes(one, two, condition, other):
-    same = repr((one, condition)) == repr((two, other))
-    assert (request_hash(one, condition) == request_hash(two, other)) == same
+@given(*[st.tuples(any_mutation, st.none() | any_condition, any_fences)] * 2)
+def test_two_requests_have_two_hashes(one, other):
+    same = repr(one) == repr(other)
+    assert (request_hash(*one) == request_hash(*other)) == same
 
 
 @settings(deadline=None)

@@ -73,23 +73,32 @@ TestMachineAgainstOracle = Machine.TestCase
 def test_long_runs_stay_equal_and_meet_every_answer():
     answers = Counter()
     for seed in range(20):
-        answers += Campaign(seed).run(1_000)
-    assert answers.total() >= 20_000
+        answers += Campaign(seed).run(1_500)
+    assert answers.total() >= 30_000
     assert answers.keys() & set(Reason) == {
         Reason.ABANDONED,
+        Reason.ALREADY_HELD,
+        Reason.DEADLOCK,
+        Reason.FENCE_REQUIRED,
         Reason.INVALID,
         Reason.INVARIANT,
         Reason.KEY_REUSED,
         Reason.LEASE_EXISTS,
         Reason.LEASE_FULL,
         Reason.LEASE_NOT_FOUND,
+        Reason.LOCK_MODE,
+        Reason.LOCK_NOT_FOUND,
         Reason.MEMBER_UNKNOWN,
         Reason.OVERLOAD,
         Reason.SESSION_EXPIRED,
+        Reason.STALE_FENCE,
         Reason.TOO_LARGE,
         Reason.TOO_MANY_ENTRIES,
+        Reason.TOO_MANY_GUARDS,
         Reason.TOO_MANY_INVARIANTS,
         Reason.TOO_MANY_LEASES,
+        Reason.TOO_MANY_LOCKS,
+        Reason.TOO_MANY_WAITERS,
         Reason.TTL_OUT_OF_RANGE,
         Reason.WRONG_TYPE,
     }

@@ -17,17 +17,21 @@ from kvraft.core.codec import (
 )
 from kvraft.core.commands import (
     COMMAND_VERSION,
+    Acquire,
     CompareAndSet,
     Delete,
     Entry,
     Expect,
+    Fence,
     Get,
+    GuardPrefix,
     HashMarker,
     KeyIdentity,
     LeaseGrant,
     Member,
     MemberDisk,
     Put,
+    Release,
     Request,
     Resolve,
     SetInvariant,
@@ -37,13 +41,18 @@ from kvraft.core.commands import (
 from kvraft.core.conditions import Clause, Not, Operator, Target
 from kvraft.core.errors import CodecError, Reason, UnknownCommandError
 from kvraft.core.results import (
+    AcquireResult,
+    AttachResult,
     GetResult,
     KeyValue,
     MarkerResult,
     MemberResult,
     PutResult,
     Refused,
+    ReleaseResult,
     Replayed,
+    Resolved,
+    Standing,
     TxnResult,
 )
 
@@ -72,6 +81,8 @@ def levels(count):
     return condition
 
 
+ACQUIRE = encode_command(Acquire(b"k", (b"x",), ttl_ms=9))
+GRANTED = encode_result(AcquireResult(3, Standing.GRANTED, 5, (Fence(b"x", 7),)))
 DEEP = frame(17, b"\0" + b"\4" * 1_000_000)
 EMPTY = bytes(5)  # the body of a transaction of nothing
 INNER = b"\0\1\0\x0c\5\0\0\0" + EMPTY + b"\0\0"
@@ -152,7 +163,7 @@ def test_an_unknown_entry_names_the_version_it_needs(offset, byte, needed):
         (changed(asked(CLAUSE), 20, 7), "request: unknown literal 7"),
         (changed(asked(CLAUSE), 8, 5), "request: unknown condition 5"),
         (changed(asked(CLAUSE), 7, 3), "request: unknown identity 3"),
-        (changed(encode_command(Request(Delete(b"k"))), 9, 17), "request: type 17 is no mutation"),
+        (changed(encode_command(Request(Delete(b"k"))), 10, 17), "request: type 17 is no mutation"),
         (changed(encode_command(Resolve(KeyIdentity(b""))), 7, 0), "resolve: no identity"),
         (changed(encode_command(SetInvariant(b"k", False)), 7, 16), "unknown options 0x10"),
         (
@@ -164,6 +175,14 @@ def test_an_unknown_entry_names_the_version_it_needs(offset, byte, needed):
             "update: an action has no operand like",
         ),
         (changed(encode_command(Txn(None, (Get(b"k"),))), 10, 2), "txn: type 2 cannot stand"),
+        (changed(ACQUIRE, 7, 16), "acquire: unknown options 0x10"),
+        (changed(ACQUIRE, 7, 1), "acquire: 9 where an absent number must be 0"),
+        (changed(ACQUIRE, 8, 4), "acquire: 4 is not a valid LockMode"),
+        (changed(encode_command(Release(b"k")), 7, 16), "release: unknown options 0x10"),
+        (encode_command(Release(b"k"))[:-1], "release: cut off|command: cut off"),
+        (changed(encode_command(GuardPrefix(b"p")), 7, 4), "guard_prefix: unknown options 0x04"),
+        (frame(24, b"\0\1\0px"), "guard_prefix: 1 bytes behind the end"),
+        (frame(21, b"\xff\xff\xff\xff"), "attach: cut off"),
         (NOT_A_NUMBER, "nan is no number that JSON has"),
         (DEEP, "request: a condition of more than 64 levels"),
         (NESTED, "txn: type 12 cannot stand in a transaction here"),
@@ -228,6 +247,8 @@ def test_a_condition_of_as_many_levels_as_can_be_read_returns():
     ("result", "words"),
     [
         (Replayed(Replayed(MarkerResult(1, 2), 1), 1), "a kept answer is of no kept answer"),
+        (Replayed(AttachResult(1), 1), "AttachResult cannot be kept"),
+        (Resolved(AcquireResult(1, Standing.QUEUED)), "AcquireResult cannot be kept"),
         (TxnResult(None, (TxnResult(None, (TxnResult(None, ()),)),)), "nested more than once"),
     ],
 )
@@ -249,6 +270,10 @@ def test_a_result_that_could_not_be_decoded_is_not_encoded(result, words):
         (changed(encode_result(PutResult(ENTRY)), 42, 2), "2 where 0 or 1 must stand"),
         (changed(encode_result(Replayed(MarkerResult(1, 2), 3)), 11, 14), "type 14 cannot be kept"),
         (b"\x0f\2" + bytes(10), "nothing was replayed"),
+        (changed(GRANTED, 2, 4), "4 is not a valid Standing"),
+        (changed(GRANTED, 3, 6), "6 is not a valid Ending"),
+        (changed(encode_result(ReleaseResult(True)), 2, 2), "2 where 0 or 1 must stand"),
+        (changed(encode_result(Replayed(MarkerResult(1, 2), 3)), 11, 18), "type 18 cannot be kept"),
         (changed(encode_result(TxnResult(None, (GetResult(None),))), 5, 3), "type 3 cannot stand"),
         (b"\x0a\2" + b"\0\1\0\x0a" * 100_000, "type 10 cannot stand in a transaction here"),
     ],

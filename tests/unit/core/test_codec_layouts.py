@@ -8,20 +8,27 @@ import pytest
 from kvraft.core.actions import Action, ActionKind
 from kvraft.core.codec import decode_command, decode_result, encode_command, encode_result
 from kvraft.core.commands import (
+    Acquire,
+    Attach,
     CompareAndSet,
+    Confirm,
     Delete,
     DeleteRange,
     Expect,
+    Fence,
     Get,
     GetRange,
+    GuardPrefix,
     HashMarker,
     KeyIdentity,
     LeaseGrant,
     LeaseKeepAlive,
     LeaseRevoke,
+    LockMode,
     Member,
     MemberDisk,
     Put,
+    Release,
     Request,
     Resolve,
     SessionClose,
@@ -34,9 +41,13 @@ from kvraft.core.commands import (
 from kvraft.core.conditions import All, AnyOf, Clause, Not, Operator, Target
 from kvraft.core.errors import Reason
 from kvraft.core.results import (
+    AcquireResult,
+    AttachResult,
     CasResult,
     DeleteResult,
+    Ending,
     GetResult,
+    GuardResult,
     InvariantResult,
     KeyValue,
     LeaseResult,
@@ -45,10 +56,12 @@ from kvraft.core.results import (
     Page,
     PutResult,
     Refused,
+    ReleaseResult,
     Replayed,
     Resolved,
     RevokeResult,
     SessionResult,
+    Standing,
     TxnResult,
     Unmet,
     UpdateResult,
@@ -115,7 +128,12 @@ CLAUSE_HEX = "010705" + "01006b" + "0000" + "01000000" + "03f401000000000000"
         (
             Request(Delete(b"k"), CLAUSE, SessionIdentity(5, 6, 4)),
             "11",
-            "01" + Q(5) + Q(6) + Q(4) + CLAUSE_HEX + "03" + "006b",
+            "01" + Q(5) + Q(6) + Q(4) + CLAUSE_HEX + "00" + "03" + "006b",
+        ),
+        (
+            Request(Delete(b"k"), fences=(Fence(b"x", 7), Fence(b"yy", 8))),
+            "11",
+            "00" + "00" + "02" + "010078" + Q(7) + "02007979" + Q(8) + "03" + "006b",
         ),
         (
             Request(
@@ -131,8 +149,27 @@ CLAUSE_HEX = "010705" + "01006b" + "0000" + "01000000" + "03f401000000000000"
             "00" + "020200"  # nobody asks; all of two: not a clause with six operands, any of one
             "04" + "010807" + "01006a" + "02002f70" + "06000000"
             "00" + "02" + "01" + "04000000000000f83f" + "0502000000c3a9" + "060100000062"
-            "030100" + CLAUSE_HEX + "03" + "006b",
+            "030100" + CLAUSE_HEX + "00" + "03" + "006b",
         ),
+        (
+            Acquire(b"k", (b"x", b"yy"), ttl_ms=9, owner=b"o", wait_ms=0),
+            "14",  # options, mode, five numbers, key, owner, names
+            "06" + "01" + Q(1) + Q(0) + Q(9) + Q(0) + Q(0) + "016b" + "016f" + "0200"
+            "010078" + "02007979",
+        ),
+        (
+            Acquire(b"k", (b"x",), LockMode.COUNTED, 3, lease_id=5, max_hold_ms=7),
+            "14",
+            "09" + "03" + Q(3) + Q(5) + Q(0) + Q(0) + Q(7) + "016b" + "00" + "0100" + "010078",
+        ),
+        (Attach((7, 8)), "15", "02000000" + Q(7) + Q(8)),
+        (Confirm(b"k"), "16", "6b"),
+        (Release(key=b"k", end_lease=True), "17", "05" + "016b"),
+        (Release(key=b"k", unless_confirmed=True), "17", "09" + "016b"),
+        (Release(fence=Fence(b"x", 7)), "17", "02" + "010078" + Q(7)),
+        (GuardPrefix(b"p", lock=b"x"), "18", "01" + "010070" + "78"),
+        (GuardPrefix(b"p", per_key=True), "18", "02" + "010070"),
+        (GuardPrefix(b""), "18", "00" + "0000"),
     ],
 )
 def test_the_layout_of_a_command_stays(command, kind, body):
@@ -185,6 +222,25 @@ def test_the_layout_of_a_command_stays(command, kind, body):
         (Resolved(SessionResult(5), 7, True), "0e", Q(7) + "01" + "0d" + Q(5)),
         (Replayed(DeleteResult(1), 7), "0f", Q(7) + "00" + "02" + Q(1) + "00"),
         (Replayed(DeleteResult(1), 7, True), "0f", Q(7) + "01" + "02" + Q(1) + "00"),
+        (
+            AcquireResult(3, Standing.GRANTED, 5, (Fence(b"x", 7),)),
+            "12",  # standing, ending, three numbers, fences, holders
+            "02" + "00" + Q(3) + Q(5) + Q(0) + "01" + "010078" + Q(7) + "00",
+        ),
+        (
+            AcquireResult(3, Standing.QUEUED, 5, position=2, holders=(7, 8)),
+            "12",
+            "01" + "00" + Q(3) + Q(5) + Q(2) + "00" + "02" + Q(7) + Q(8),
+        ),
+        (
+            AcquireResult(3, Standing.ENDED, ending=Ending.UNATTENDED),
+            "12",
+            "03" + "03" + Q(3) + Q(0) + Q(0) + "00" + "00",
+        ),
+        (ReleaseResult(True), "13", "01"),
+        (AttachResult(2), "14", Q(2)),
+        (GuardResult(b"p"), "15", "010070"),
+        (Replayed(ReleaseResult(True), 7), "0f", Q(7) + "00" + "13" + "01"),
     ],
 )
 def test_the_layout_of_a_result_stays(result, kind, body):

