@@ -9,7 +9,9 @@ from kvraft.core.commands import Bootstrap, Command, Entry, Member
 from kvraft.core.limits import ApplyLimits, RequestLimits
 from kvraft.core.machine import StateMachine
 from kvraft.core.validation import validate
+from kvraft.replica.contention import Contention
 from kvraft.replica.limits import ReplicaLimits
+from kvraft.replica.lock_hub import LockHub
 from kvraft.replica.outcomes import Answer, BarrierDone, Denied, Done
 from kvraft.replica.port import NodeStatus, StateHash
 from kvraft.replica.watch_hub import WatchHub
@@ -58,6 +60,8 @@ class ScriptedNode:
         self._arrived = asyncio.Event()
         self.clock: Callable[[], float] | None = None
         self.watches = WatchHub(self, ReplicaLimits(), lambda: self.machine)
+        self.locks = LockHub(self, ReplicaLimits(), lambda: self.machine, self.submit)
+        self.contention = Contention()
 
     def form(self) -> None:
         """Make the node a member of a cluster of three."""
@@ -68,12 +72,14 @@ class ScriptedNode:
         machine = self.machine
         (result,) = machine.apply(machine.index + 1, Entry(self.time_ms, (command,)))
         self.watches.feed(machine.changes)
+        self.locks.feed((command,))
+        self.contention.observe((command,), (result,), machine.lock_changes)
         return Answer(result, machine.revision, machine.index)
 
     # -- what the hub asks of a node's driver
 
     def wake(self) -> None:
-        if self.watches:
+        if self.watches or self.locks.is_busy:
             asyncio.get_running_loop().call_soon(self.tick)
 
     def wake_in(self, seconds: float) -> None:
@@ -81,6 +87,7 @@ class ScriptedNode:
 
     def tick(self) -> None:
         self.watches.tick(is_led=self.leader is not None)
+        self.locks.tick(is_led=self.leader is not None)
 
     # -- Node
 

@@ -15,6 +15,7 @@ from kvraft.v1 import (
     error_pb2,
     kv_pb2_grpc,
     lease_pb2_grpc,
+    lock_pb2_grpc,
     session_pb2_grpc,
     watch_pb2_grpc,
 )
@@ -31,6 +32,7 @@ class Wire:
     def __post_init__(self) -> None:
         self.kv = kv_pb2_grpc.KVServiceStub(self.channel)
         self.lease = lease_pb2_grpc.LeaseServiceStub(self.channel)
+        self.lock = lock_pb2_grpc.LockServiceStub(self.channel)
         self.session = session_pb2_grpc.SessionServiceStub(self.channel)
         self.watch = watch_pb2_grpc.WatchServiceStub(self.channel)
         self.cluster = cluster_pb2_grpc.ClusterServiceStub(self.channel)

@@ -7,6 +7,7 @@ from kvraft.core.actions import ActionKind
 from kvraft.core.commands import (
     Command,
     CompareAndSet,
+    GuardPrefix,
     LeaseGrant,
     Operation,
     Put,
@@ -57,7 +58,8 @@ class Admission:
 def takes_space(command: Command | Operation) -> bool:
     """Return whether a command may leave more behind than it found.
 
-    Sessions and stored outcomes have bounds of their own: who deletes may do it exactly once.
+    Sessions, stored outcomes and places have bounds of their own: who deletes may do it exactly
+    once, and under a lock.
     """
     match command:
         case Put() | CompareAndSet() | LeaseGrant():
@@ -68,6 +70,8 @@ def takes_space(command: Command | Operation) -> bool:
             return any(action.kind not in FREEING for action in command.actions)
         case Txn():
             return any(map(takes_space, (*command.then, *command.orelse)))
+        case GuardPrefix():
+            return command.per_key or command.lock is not None
         case _:
             return isinstance(command, SetInvariant) and demands_something(command)
 

@@ -7,13 +7,18 @@ from collections.abc import Iterator
 
 from kvraft.core.actions import ActionKind
 from kvraft.core.commands import (
+    Acquire,
+    Attach,
     Command,
     CompareAndSet,
     DeleteRange,
+    Fence,
     GetRange,
+    GuardPrefix,
     LeaseRevoke,
     Operation,
     Put,
+    Release,
     Request,
     Txn,
     Update,
@@ -24,6 +29,8 @@ from kvraft.core.validation_conditions import literal_bytes
 
 OVERHEAD_BYTES = 64
 """Of a command, a clause or an action besides its keys and values."""
+PLACE_BYTES = 8
+"""Of a place in an Attach."""
 JSON_BYTES_A_COST = 8_192
 """JSON that takes as long to read and write as an ordinary command takes to apply (0.2 ms)."""
 COPIED_BYTES_A_COST = 65_536
@@ -32,14 +39,23 @@ ENTRIES_A_COST = 40
 """Entries of a range that are read in that time."""
 CLAUSES_A_COST = 4
 """Clauses that are decided in that time, JSON apart."""
+NAMES_A_COST = 16
+"""Locks that are entered, or left, in that time."""
+PLACES_A_COST = 40
+"""Places whose deadline is moved in that time."""
+STEPS_A_COST = 200
+"""Places that a search for a cycle looks at in that time."""
 JSON_ACTIONS = {ActionKind.JSON_SET, ActionKind.JSON_ADD, ActionKind.JSON_REMOVE}
 
 
-def log_bytes(command: Command | Operation) -> int:
+def log_bytes(  # noqa: PLR0911 - one case for each kind of command
+    command: Command | Operation,
+) -> int:
     """Return about how many bytes a command takes in an entry."""
     match command:
         case Request():
-            return log_bytes(command.mutation) + _condition_bytes(command.condition)
+            claims = sum(map(_fence_bytes, command.fences))
+            return log_bytes(command.mutation) + _condition_bytes(command.condition) + claims
         case Txn():
             operations = sum(map(log_bytes, (*command.then, *command.orelse)))
             return operations + _condition_bytes(command.condition)
@@ -47,6 +63,15 @@ def log_bytes(command: Command | Operation) -> int:
             given = (each.operand for each in command.actions)
             operands = sum(len(each) for each in given if isinstance(each, bytes))
             return len(command.key) + operands + OVERHEAD_BYTES * (1 + len(command.actions))
+        case Acquire():
+            names = sum(map(len, command.names))
+            return len(command.key) + len(command.owner) + names + 2 * OVERHEAD_BYTES
+        case Attach():
+            return PLACE_BYTES * len(command.places) + OVERHEAD_BYTES
+        case Release(key=None, fence=Fence() as fence):
+            return _fence_bytes(fence) + OVERHEAD_BYTES
+        case GuardPrefix():
+            return len(command.prefix) + len(command.lock or b"") + OVERHEAD_BYTES
         case _:
             value = getattr(command, "value", b"")
             return len(getattr(command, "key", b"")) + len(value) + OVERHEAD_BYTES
@@ -83,8 +108,27 @@ class EntryCosts:
                 return 1 + min(self._wide, command.limit // ENTRIES_A_COST)
             case DeleteRange() | LeaseRevoke():
                 return self._wide
+            case Acquire():
+                return 1 + len(command.names) // NAMES_A_COST + self._search(command)
+            case Attach():
+                return 1 + len(command.places) // PLACES_A_COST
+            case Release():
+                return 1 + self._ending(command)
             case _:
                 return 1
+
+    def _search(self, command: Acquire) -> int:
+        """Only who has something already can close a cycle; the search is bounded."""
+        machine = self._machine
+        if not command.owner or not machine.has_places(command.owner):
+            return 0
+        return min(machine.place_count, machine.limits.deadlock_steps) // STEPS_A_COST
+
+    def _ending(self, command: Release) -> int:
+        """What ends with the lease of a place; whom it lets in is bounded for the whole entry."""
+        if not command.end_lease:
+            return 0
+        return min(self._wide, self._machine.lease_extent(command) // ENTRIES_A_COST)
 
     def _update(self, command: Update) -> int:
         kinds = {action.kind for action in command.actions}
@@ -111,6 +155,10 @@ class EntryCosts:
     def _value_bytes(self, key: bytes) -> int:
         found = self._machine.get(key)
         return self._given.get(key, 0) + (0 if found is None else len(found.value))
+
+
+def _fence_bytes(fence: Fence) -> int:
+    return len(fence.lock) + OVERHEAD_BYTES
 
 
 def _condition_bytes(condition: Condition | None) -> int:

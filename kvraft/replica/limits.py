@@ -77,3 +77,15 @@ class ReplicaLimits:
     """... this, the longest that news are gathered."""
     watch_leaderless_ms: int = 3_000
     """Without a leader for so long, watches end: elsewhere there may be one (RULES I9)."""
+    lock_streams: int = 10_000
+    """Acquisitions followed on a node, as many as wait for one lock."""
+    lock_wakes: int = 32
+    """Of them told in one turn of the loop; each sends a message, about 0.1 ms."""
+    lock_position_ms: int = 1_000
+    """Between two looks at where a stream is in its queue: people read no faster ..."""
+    lock_pause_ms: float = 1.0
+    """... and so long for each stream: a tenth of the loop at most."""
+    lock_grace_ms: int = 1_000
+    """A stream that broke may be opened again before its place is given up: a reconnect."""
+    lock_retry_ms: int = 500
+    """Before what a node proposes for its streams is proposed again: about an election."""

@@ -7,6 +7,8 @@ from typing import Protocol
 from kvraft.consensus.port import ConsensusStatus
 from kvraft.core.commands import Command
 from kvraft.core.machine import StateMachine
+from kvraft.replica.contention import Contention
+from kvraft.replica.lock_hub import LockHub
 from kvraft.replica.outcomes import BarrierDone, Denied, Done
 from kvraft.replica.watch_hub import WatchHub
 
@@ -87,6 +89,16 @@ class Node(Protocol):
     @property
     def watches(self) -> WatchHub:
         """Return the watches of this node."""
+        ...
+
+    @property
+    def locks(self) -> LockHub:
+        """Return the streams of this node that follow acquisitions."""
+        ...
+
+    @property
+    def contention(self) -> Contention:
+        """Return where callers collide, as this node saw it."""
         ...
 
     def quorum_reachable(self) -> bool:

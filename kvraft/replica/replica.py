@@ -18,6 +18,7 @@ from kvraft.core.results import MarkerResult, MemberResult
 from kvraft.replica.admission import Admission
 from kvraft.replica.batcher import AppliedBatch, Batcher
 from kvraft.replica.clock import ClusterClock
+from kvraft.replica.contention import Contention
 from kvraft.replica.costs import EntryCosts
 from kvraft.replica.forwarder import Forwarder
 from kvraft.replica.handover import Handover
@@ -25,6 +26,7 @@ from kvraft.replica.hashes import Hashes
 from kvraft.replica.intake import Intake
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.loading import StateLoading
+from kvraft.replica.lock_hub import LockHub
 from kvraft.replica.membership import Membership
 from kvraft.replica.messages import Forward, ForwardReply, HashReport, decode
 from kvraft.replica.outcomes import BarrierDone, Denied, Done
@@ -92,6 +94,8 @@ class Replica:
         self._clock = ClusterClock(election_ms)
         self.admission = Admission(self._request_limits, self._limits)
         self.watches = WatchHub(doors, self._limits, lambda: self.machine)
+        self.locks = LockHub(doors, self._limits, lambda: self.machine, self.submit)
+        self.contention = Contention()
         self._leader: str | None = None
         self._leading = False
         self._slice_at = 0.0
@@ -223,6 +227,7 @@ class Replica:
                 self._batcher.tick()
         self._readers.flush()
         self.watches.tick(is_led=self._leader is not None)
+        self.locks.tick(is_led=self._leader is not None)
         if now >= self._slice_at:
             self._slice(now)
 
@@ -260,6 +265,7 @@ class Replica:
 
     def counters(self) -> Mapping[str, int]:
         """Return counts since this process started."""
+        seen = self.contention
         return {
             "entries": self._batcher.entries,
             "commands": self._batcher.commands,
@@ -268,6 +274,13 @@ class Replica:
             "snapshots": self._snapshotter.taken,
             "watches": len(self.watches),
             "watches_fallen_behind": self.watches.fell_behind,
+            "lock_streams": len(self.locks),
+            "lock_grants": seen.grants,
+            "lock_waits": seen.waits,
+            "lock_waits_abandoned": seen.abandoned,
+            "lock_wait_ms": seen.waited_ms,
+            "conditions": seen.decided,
+            "conflicts": seen.conflicts,
             "longest_snapshot_slice_us": int(self._snapshotter.longest_slice_ms * 1000),
         }
 
@@ -280,6 +293,8 @@ class Replica:
         results = machine.apply(index, entry)
         self._snapshotter.on_applied(len(payload))
         self.watches.feed(machine.changes)
+        self.locks.feed(entry.commands)
+        self.contention.observe(entry.commands, results, machine.lock_changes)
         for result in results:
             if isinstance(result, MemberResult):
                 self._members_changed()
@@ -301,6 +316,8 @@ class Replica:
         self.machine = loading.machine()
         assert self.machine.index <= index, "a snapshot holds nothing newer than its index"
         self.watches.replaced()
+        self.locks.replaced()
+        self.contention.replaced()
         self._members_changed()
 
     def on_leading(self, term: int) -> None:

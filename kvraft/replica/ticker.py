@@ -1,8 +1,8 @@
 """When the leader proposes an entry only for its stamp: so that what is timed ends in time.
 
 Imports: core. With something timed, at the next deadline and at the latest every
-min(smallest TTL / 4, 10 s): a failover can delay an ending by that period, plus the time without a
-leader, plus one commit (RULES I1).
+min(smallest TTL / 4, `attach_ms` / 4 where anybody holds or waits, 10 s): a failover can delay an
+ending by that period, plus the time without a leader, plus one commit (RULES I1).
 """
 
 from kvraft.core.machine import StateMachine
@@ -25,6 +25,8 @@ class Ticker:
         period = self._period_max_ms
         if smallest_ttl is not None:
             period = min(period, smallest_ttl // 4)
+        if machine.place_count:
+            period = min(period, machine.limits.attach_ms // 4)
         return deadline <= stamp_ms or stamp_ms - machine.cluster_time_ms >= period
 
     def overdue(self, machine: StateMachine) -> bool:

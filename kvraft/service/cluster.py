@@ -8,11 +8,13 @@ from kvraft.consensus.port import Role
 from kvraft.core.commands import EMPTY_SLOT
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.machine import StateMachine
-from kvraft.core.results import InvariantResult
+from kvraft.core.results import GuardResult, InvariantResult
 from kvraft.replica.port import BackupReader
 from kvraft.service.calls import Calls, Context, unary
-from kvraft.service.convert.checks import shown
+from kvraft.service.convert.checks import checked_limit, shown
+from kvraft.service.convert.contention import fill_contention
 from kvraft.service.convert.identities import identified
+from kvraft.service.convert.locks import fill_guard, guard_command
 from kvraft.service.convert.writes import invariant_command
 from kvraft.service.errors import CallError, abort
 from kvraft.v1 import cluster_pb2, cluster_pb2_grpc
@@ -154,6 +156,47 @@ class ClusterService(cluster_pb2_grpc.ClusterServiceServicer):
             return response
 
         return await self.calls.read(view, context)
+
+    @unary
+    async def GuardPrefix(
+        self, request: cluster_pb2.GuardPrefixRequest, context: Context
+    ) -> cluster_pb2.GuardPrefixResponse:
+        """Refuse mutations under a prefix without the fence of a lock's exclusive holder."""
+        limits = self.calls.requests
+        command = identified(guard_command(request.guard, limits), request, limits)
+        reply = await self.calls.apply(command, GuardResult, context)
+        response = cluster_pb2.GuardPrefixResponse()
+        self.calls.fill_reply_header(response.header, reply)
+        return response
+
+    @unary
+    async def ListGuards(
+        self, request: cluster_pb2.ListGuardsRequest, context: Context
+    ) -> cluster_pb2.ListGuardsResponse:
+        """Show all guards that stand (linearizable)."""
+        del request
+
+        def view(machine: StateMachine) -> cluster_pb2.ListGuardsResponse:
+            response = cluster_pb2.ListGuardsResponse()
+            self.calls.fill_header(response.header, machine.revision)
+            for each in machine.guards():
+                fill_guard(response.guards.add(), each)
+            return response
+
+        return await self.calls.read(view, context)
+
+    @unary
+    async def Contention(
+        self, request: cluster_pb2.ContentionRequest, context: Context
+    ) -> cluster_pb2.ContentionResponse:
+        """Show where callers collide, as this node saw it; needs no quorum."""
+        del context
+        node, limits = self.calls.node, self.calls.limits
+        limit = checked_limit(request.limit or limits.contended_shown, limits.contended)
+        response = cluster_pb2.ContentionResponse()
+        self.calls.fill_header(response.header, node.machine.revision)
+        fill_contention(response, node.contention, node.machine, limit)
+        return response
 
     async def Snapshot(self, request: cluster_pb2.SnapshotRequest, context: Context) -> None:
         """Take a snapshot now and stream its file: a backup."""

@@ -27,6 +27,14 @@ class ServiceLimits:
     it must fit into a message, besides what is in that already."""
     lease_page: int = 1_000
     """Leases in one page of `LeaseService.List`."""
+    lock_page: int = 500
+    """Locks in one page of `LockService.List`, with 8 places each: 0.7 MB."""
+    lock_places: int = 1_000
+    """Holders, and waiters, of one lock in `LockService.Describe`: 0.2 MB."""
+    contended: int = 1_000
+    """Keys, and locks, in one report of contention: as many as a node keeps figures of."""
+    contended_shown: int = 20
+    """... where the caller does not say."""
     keepalives_in_flight: int = 1_024
     """Unanswered keepalives of one stream; beyond it the stream is not read."""
     pipeline_batch: int = 1_024

@@ -18,6 +18,7 @@ from kvraft.service.deadlines import answer_by
 from kvraft.service.errors import CallError, abort, status_of
 from kvraft.service.operations.kv import KeyValueOperations
 from kvraft.service.operations.lease import LeaseOperations
+from kvraft.service.operations.lock import LockOperations
 from kvraft.service.operations.session import SessionOperations
 from kvraft.service.shutdown import shutting_down
 from kvraft.service.unreadable import require_readable
@@ -29,11 +30,8 @@ Begin = Callable[[Any], Work[Any]]
 
 def operations(calls: Calls) -> dict[str, Begin]:
     """Return what each kind of call does, by its field's name."""
-    keys, leases, sessions = (
-        KeyValueOperations(calls),
-        LeaseOperations(calls),
-        SessionOperations(calls),
-    )
+    keys, leases = KeyValueOperations(calls), LeaseOperations(calls)
+    locks, sessions = LockOperations(calls), SessionOperations(calls)
     return {
         "get": keys.get,
         "list": keys.list,
@@ -48,6 +46,10 @@ def operations(calls: Calls) -> dict[str, Begin]:
         "open": sessions.open,
         "close": sessions.close,
         "resolve": sessions.resolve,
+        "acquire": locks.acquire,
+        "confirm": locks.confirm,
+        "release": locks.release,
+        "check_fence": locks.check_fence,
     }
 
 

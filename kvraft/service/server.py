@@ -17,6 +17,7 @@ from kvraft.service.health import HealthService
 from kvraft.service.kv import KeyValueService
 from kvraft.service.lease import LeaseService
 from kvraft.service.limits import ServiceLimits
+from kvraft.service.lock import LockService
 from kvraft.service.session import SessionService
 from kvraft.service.unreadable import Registrar
 from kvraft.service.watch import SERVICE_NAME as WATCH_NAME
@@ -29,6 +30,8 @@ from kvraft.v1 import (
     kv_pb2_grpc,
     lease_pb2,
     lease_pb2_grpc,
+    lock_pb2,
+    lock_pb2_grpc,
     session_pb2,
     session_pb2_grpc,
 )
@@ -36,6 +39,7 @@ from kvraft.v1 import (
 SERVICES: Final = (
     kv_pb2.DESCRIPTOR.services_by_name["KVService"].full_name,
     lease_pb2.DESCRIPTOR.services_by_name["LeaseService"].full_name,
+    lock_pb2.DESCRIPTOR.services_by_name["LockService"].full_name,
     cluster_pb2.DESCRIPTOR.services_by_name["ClusterService"].full_name,
     session_pb2.DESCRIPTOR.services_by_name["SessionService"].full_name,
     WATCH_NAME,
@@ -74,6 +78,7 @@ class ClientServer:
         health: HealthService,
         keys: KeyValueService,
         leases: LeaseService,
+        locks: LockService,
         watches: WatchService,
     ) -> None:
         self._server = server
@@ -81,6 +86,7 @@ class ClientServer:
         self._health = health
         self._keys = keys
         self._leases = leases
+        self._locks = locks
         self.address = address
 
     async def start(self) -> None:
@@ -101,6 +107,7 @@ class ClientServer:
         self._health.close()
         self._keys.close()
         self._leases.close()
+        self._locks.close()
         self._watches.close()
         await self._server.stop(grace_s)
 
@@ -121,10 +128,12 @@ def build_server(
     calls = Calls(node, requests or RequestLimits(), limits)
     server = grpc.aio.server(options=server_options(limits), maximum_concurrent_rpcs=limits.calls)
     ours = Registrar(server)
-    keys, leases, watches = KeyValueService(calls), LeaseService(calls), WatchService(calls)
+    keys, leases = KeyValueService(calls), LeaseService(calls)
+    locks, watches = LockService(calls), WatchService(calls)
     health = HealthService(calls, SERVICES)
     kv_pb2_grpc.add_KVServiceServicer_to_server(keys, ours)
     lease_pb2_grpc.add_LeaseServiceServicer_to_server(leases, ours)
+    lock_pb2_grpc.add_LockServiceServicer_to_server(locks, ours)
     cluster_pb2_grpc.add_ClusterServiceServicer_to_server(ClusterService(calls), ours)
     session_pb2_grpc.add_SessionServiceServicer_to_server(SessionService(calls), ours)
     watches.add_to(server)
@@ -132,7 +141,9 @@ def build_server(
     names = (*SERVICES, HEALTH_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     bound = _bind(server, address, tls)
-    return ClientServer(server, bound, health=health, keys=keys, leases=leases, watches=watches)
+    return ClientServer(
+        server, bound, health=health, keys=keys, leases=leases, locks=locks, watches=watches
+    )
 
 
 def _credentials(tls: TlsFiles) -> grpc.ServerCredentials:

@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from kvraft.v1 import kv_messages_pb2 as kvraft_dot_v1_dot_kv__messages__pb2
+from kvraft.v1 import lock_pb2 as kvraft_dot_v1_dot_lock__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17kvraft/v1/cluster.proto\x12\tkvraft.v1\x1a\x1bkvraft/v1/kv_messages.proto\"\x0f\n\rStatusRequest\"\xb6\x04\n\x0eStatusResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x1d\n\x04role\x18\x02 \x01(\x0e\x32\x0f.kvraft.v1.Role\x12\x13\n\x06leader\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x1c\n\x0fleader_endpoint\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x0c\x63ommit_index\x18\x05 \x01(\x03\x12\x15\n\rapplied_index\x18\x06 \x01(\x03\x12\x12\n\nlast_index\x18\x07 \x01(\x03\x12\x15\n\rdurable_index\x18\x08 \x01(\x03\x12\x16\n\x0esnapshot_index\x18\t \x01(\x03\x12\x17\n\x0f\x63luster_time_ms\x18\n \x01(\x03\x12\x0c\n\x04keys\x18\x0b \x01(\x03\x12\x0e\n\x06leases\x18\x0c \x01(\x03\x12\x13\n\x0bstate_bytes\x18\r \x01(\x03\x12\x0f\n\x07version\x18\x0e \x01(\t\x12\x0f\n\x07\x64isk_id\x18\x0f \x01(\t\x12$\n\x05peers\x18\x10 \x03(\x0b\x32\x15.kvraft.v1.PeerStatus\x12\x39\n\x08\x63ounters\x18\x11 \x03(\x0b\x32\'.kvraft.v1.StatusResponse.CountersEntry\x12\x18\n\x10quorum_reachable\x18\x12 \x01(\x08\x1a/\n\rCountersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x42\t\n\x07_leaderB\x12\n\x10_leader_endpoint\"r\n\nPeerStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tconnected\x18\x02 \x01(\x08\x12\x13\n\x0bmatch_index\x18\x03 \x01(\x03\x12\x1b\n\x0e\x63ontact_age_ms\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x11\n\x0f_contact_age_ms\"\x10\n\x0eMembersRequest\"`\n\x0fMembersResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\"\n\x07members\x18\x02 \x03(\x0b\x32\x11.kvraft.v1.Member\"R\n\x06Member\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x64isk_id\x18\x02 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\x12\x17\n\x0f\x63ommand_version\x18\x04 \x01(\x05\"3\n\x19TransferLeadershipRequest\x12\x0f\n\x02to\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x05\n\x03_to\"W\n\x1aTransferLeadershipResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x0e\n\x06leader\x18\x02 \x01(\t\"\x11\n\x0fSnapshotRequest\"W\n\x10SnapshotResponse\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x03\x12\r\n\x05\x63hunk\x18\x04 \x01(\x0c\"\x12\n\x10StateHashRequest\"t\n\x11StateHashResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12#\n\x06hashes\x18\x02 \x03(\x0b\x32\x13.kvraft.v1.NodeHash\x12\x0f\n\x07missing\x18\x03 \x03(\t\"I\n\x08NodeHash\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x03\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\"r\n\tInvariant\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x11\n\tis_prefix\x18\x02 \x01(\x08\x12\x10\n\x03min\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x03max\x18\x04 \x01(\x03H\x01\x88\x01\x01\x12\x11\n\timmutable\x18\x05 \x01(\x08\x42\x06\n\x04_minB\x06\n\x04_max\"w\n\x13SetInvariantRequest\x12\'\n\tinvariant\x18\x01 \x01(\x0b\x32\x14.kvraft.v1.Invariant\x12*\n\x08identity\x18\x0f \x01(\x0b\x32\x13.kvraft.v1.IdentityH\x00\x88\x01\x01\x42\x0b\n\t_identity\"A\n\x14SetInvariantResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\"\x17\n\x15ListInvariantsRequest\"m\n\x16ListInvariantsResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12(\n\ninvariants\x18\x02 \x03(\x0b\x32\x14.kvraft.v1.Invariant*h\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_LEADER\x10\x01\x12\x11\n\rROLE_FOLLOWER\x10\x02\x12\x12\n\x0eROLE_CANDIDATE\x10\x03\x12\x12\n\x0eROLE_REJOINING\x10\x04\x32\xab\x04\n\x0e\x43lusterService\x12=\n\x06Status\x12\x18.kvraft.v1.StatusRequest\x1a\x19.kvraft.v1.StatusResponse\x12@\n\x07Members\x12\x19.kvraft.v1.MembersRequest\x1a\x1a.kvraft.v1.MembersResponse\x12\x61\n\x12TransferLeadership\x12$.kvraft.v1.TransferLeadershipRequest\x1a%.kvraft.v1.TransferLeadershipResponse\x12\x45\n\x08Snapshot\x12\x1a.kvraft.v1.SnapshotRequest\x1a\x1b.kvraft.v1.SnapshotResponse0\x01\x12\x46\n\tStateHash\x12\x1b.kvraft.v1.StateHashRequest\x1a\x1c.kvraft.v1.StateHashResponse\x12O\n\x0cSetInvariant\x12\x1e.kvraft.v1.SetInvariantRequest\x1a\x1f.kvraft.v1.SetInvariantResponse\x12U\n\x0eListInvariants\x12 .kvraft.v1.ListInvariantsRequest\x1a!.kvraft.v1.ListInvariantsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17kvraft/v1/cluster.proto\x12\tkvraft.v1\x1a\x1bkvraft/v1/kv_messages.proto\x1a\x14kvraft/v1/lock.proto\"\x0f\n\rStatusRequest\"\xb6\x04\n\x0eStatusResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x1d\n\x04role\x18\x02 \x01(\x0e\x32\x0f.kvraft.v1.Role\x12\x13\n\x06leader\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x1c\n\x0fleader_endpoint\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x0c\x63ommit_index\x18\x05 \x01(\x03\x12\x15\n\rapplied_index\x18\x06 \x01(\x03\x12\x12\n\nlast_index\x18\x07 \x01(\x03\x12\x15\n\rdurable_index\x18\x08 \x01(\x03\x12\x16\n\x0esnapshot_index\x18\t \x01(\x03\x12\x17\n\x0f\x63luster_time_ms\x18\n \x01(\x03\x12\x0c\n\x04keys\x18\x0b \x01(\x03\x12\x0e\n\x06leases\x18\x0c \x01(\x03\x12\x13\n\x0bstate_bytes\x18\r \x01(\x03\x12\x0f\n\x07version\x18\x0e \x01(\t\x12\x0f\n\x07\x64isk_id\x18\x0f \x01(\t\x12$\n\x05peers\x18\x10 \x03(\x0b\x32\x15.kvraft.v1.PeerStatus\x12\x39\n\x08\x63ounters\x18\x11 \x03(\x0b\x32\'.kvraft.v1.StatusResponse.CountersEntry\x12\x18\n\x10quorum_reachable\x18\x12 \x01(\x08\x1a/\n\rCountersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x42\t\n\x07_leaderB\x12\n\x10_leader_endpoint\"r\n\nPeerStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tconnected\x18\x02 \x01(\x08\x12\x13\n\x0bmatch_index\x18\x03 \x01(\x03\x12\x1b\n\x0e\x63ontact_age_ms\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x11\n\x0f_contact_age_ms\"\x10\n\x0eMembersRequest\"`\n\x0fMembersResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\"\n\x07members\x18\x02 \x03(\x0b\x32\x11.kvraft.v1.Member\"R\n\x06Member\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x64isk_id\x18\x02 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\x12\x17\n\x0f\x63ommand_version\x18\x04 \x01(\x05\"3\n\x19TransferLeadershipRequest\x12\x0f\n\x02to\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x05\n\x03_to\"W\n\x1aTransferLeadershipResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x0e\n\x06leader\x18\x02 \x01(\t\"\x11\n\x0fSnapshotRequest\"W\n\x10SnapshotResponse\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x03\x12\r\n\x05\x63hunk\x18\x04 \x01(\x0c\"\x12\n\x10StateHashRequest\"t\n\x11StateHashResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12#\n\x06hashes\x18\x02 \x03(\x0b\x32\x13.kvraft.v1.NodeHash\x12\x0f\n\x07missing\x18\x03 \x03(\t\"I\n\x08NodeHash\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x03\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\"r\n\tInvariant\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x11\n\tis_prefix\x18\x02 \x01(\x08\x12\x10\n\x03min\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x03max\x18\x04 \x01(\x03H\x01\x88\x01\x01\x12\x11\n\timmutable\x18\x05 \x01(\x08\x42\x06\n\x04_minB\x06\n\x04_max\"\xb2\x01\n\x13SetInvariantRequest\x12\'\n\tinvariant\x18\x01 \x01(\x0b\x32\x14.kvraft.v1.Invariant\x12\x17\n\x0fmust_understand\x18\x0c \x03(\t\x12 \n\x06\x66\x65nces\x18\r \x03(\x0b\x32\x10.kvraft.v1.Fence\x12*\n\x08identity\x18\x0f \x01(\x0b\x32\x13.kvraft.v1.IdentityH\x00\x88\x01\x01\x42\x0b\n\t_identity\"A\n\x14SetInvariantResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\"\x17\n\x15ListInvariantsRequest\"m\n\x16ListInvariantsResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12(\n\ninvariants\x18\x02 \x03(\x0b\x32\x14.kvraft.v1.Invariant\"@\n\x05Guard\x12\x0e\n\x06prefix\x18\x01 \x01(\x0c\x12\x0e\n\x04lock\x18\x02 \x01(\x0cH\x00\x12\x11\n\x07per_key\x18\x03 \x01(\x08H\x00\x42\x04\n\x02\x62y\"\xa9\x01\n\x12GuardPrefixRequest\x12\x1f\n\x05guard\x18\x01 \x01(\x0b\x32\x10.kvraft.v1.Guard\x12\x17\n\x0fmust_understand\x18\x0c \x03(\t\x12 \n\x06\x66\x65nces\x18\r \x03(\x0b\x32\x10.kvraft.v1.Fence\x12*\n\x08identity\x18\x0f \x01(\x0b\x32\x13.kvraft.v1.IdentityH\x00\x88\x01\x01\x42\x0b\n\t_identity\"@\n\x13GuardPrefixResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\"\x13\n\x11ListGuardsRequest\"a\n\x12ListGuardsResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12 \n\x06guards\x18\x02 \x03(\x0b\x32\x10.kvraft.v1.Guard\"\"\n\x11\x43ontentionRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\"\x91\x01\n\x12\x43ontentionResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12&\n\x04keys\x18\x02 \x03(\x0b\x32\x18.kvraft.v1.KeyContention\x12(\n\x05locks\x18\x03 \x03(\x0b\x32\x19.kvraft.v1.LockContention\"P\n\rKeyContention\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x10\n\x08\x61ttempts\x18\x02 \x01(\x03\x12\x11\n\tconflicts\x18\x03 \x01(\x03\x12\r\n\x05\x65rror\x18\x04 \x01(\x03\"\x8a\x02\n\x0eLockContention\x12\x0c\n\x04name\x18\x01 \x01(\x0c\x12\x0e\n\x06grants\x18\x02 \x01(\x03\x12\r\n\x05waits\x18\x03 \x01(\x03\x12\x11\n\tabandoned\x18\x04 \x01(\x03\x12%\n\x07wait_ms\x18\x05 \x01(\x0b\x32\x14.kvraft.v1.Histogram\x12%\n\x07hold_ms\x18\x06 \x01(\x0b\x32\x14.kvraft.v1.Histogram\x12\x14\n\x0cqueue_length\x18\x07 \x01(\x03\x12\x10\n\x08overheld\x18\x08 \x01(\x03\x12!\n\x07holders\x18\t \x03(\x0b\x32\x10.kvraft.v1.Place\x12\x10\n\x08\x62lockers\x18\n \x03(\t\x12\r\n\x05\x65rror\x18\x0b \x01(\x03\"8\n\tHistogram\x12\x0e\n\x06\x62ounds\x18\x01 \x03(\x03\x12\x0e\n\x06\x63ounts\x18\x02 \x03(\x03\x12\x0b\n\x03sum\x18\x03 \x01(\x03*h\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_LEADER\x10\x01\x12\x11\n\rROLE_FOLLOWER\x10\x02\x12\x12\n\x0eROLE_CANDIDATE\x10\x03\x12\x12\n\x0eROLE_REJOINING\x10\x04\x32\x8f\x06\n\x0e\x43lusterService\x12=\n\x06Status\x12\x18.kvraft.v1.StatusRequest\x1a\x19.kvraft.v1.StatusResponse\x12@\n\x07Members\x12\x19.kvraft.v1.MembersRequest\x1a\x1a.kvraft.v1.MembersResponse\x12\x61\n\x12TransferLeadership\x12$.kvraft.v1.TransferLeadershipRequest\x1a%.kvraft.v1.TransferLeadershipResponse\x12\x45\n\x08Snapshot\x12\x1a.kvraft.v1.SnapshotRequest\x1a\x1b.kvraft.v1.SnapshotResponse0\x01\x12\x46\n\tStateHash\x12\x1b.kvraft.v1.StateHashRequest\x1a\x1c.kvraft.v1.StateHashResponse\x12O\n\x0cSetInvariant\x12\x1e.kvraft.v1.SetInvariantRequest\x1a\x1f.kvraft.v1.SetInvariantResponse\x12U\n\x0eListInvariants\x12 .kvraft.v1.ListInvariantsRequest\x1a!.kvraft.v1.ListInvariantsResponse\x12L\n\x0bGuardPrefix\x12\x1d.kvraft.v1.GuardPrefixRequest\x1a\x1e.kvraft.v1.GuardPrefixResponse\x12I\n\nListGuards\x12\x1c.kvraft.v1.ListGuardsRequest\x1a\x1d.kvraft.v1.ListGuardsResponse\x12I\n\nContention\x12\x1c.kvraft.v1.ContentionRequest\x1a\x1d.kvraft.v1.ContentionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,46 +35,66 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STATUSRESPONSE_COUNTERSENTRY']._loaded_options = None
   _globals['_STATUSRESPONSE_COUNTERSENTRY']._serialized_options = b'8\001'
-  _globals['_ROLE']._serialized_start=1872
-  _globals['_ROLE']._serialized_end=1976
-  _globals['_STATUSREQUEST']._serialized_start=67
-  _globals['_STATUSREQUEST']._serialized_end=82
-  _globals['_STATUSRESPONSE']._serialized_start=85
-  _globals['_STATUSRESPONSE']._serialized_end=651
-  _globals['_STATUSRESPONSE_COUNTERSENTRY']._serialized_start=573
-  _globals['_STATUSRESPONSE_COUNTERSENTRY']._serialized_end=620
-  _globals['_PEERSTATUS']._serialized_start=653
-  _globals['_PEERSTATUS']._serialized_end=767
-  _globals['_MEMBERSREQUEST']._serialized_start=769
-  _globals['_MEMBERSREQUEST']._serialized_end=785
-  _globals['_MEMBERSRESPONSE']._serialized_start=787
-  _globals['_MEMBERSRESPONSE']._serialized_end=883
-  _globals['_MEMBER']._serialized_start=885
-  _globals['_MEMBER']._serialized_end=967
-  _globals['_TRANSFERLEADERSHIPREQUEST']._serialized_start=969
-  _globals['_TRANSFERLEADERSHIPREQUEST']._serialized_end=1020
-  _globals['_TRANSFERLEADERSHIPRESPONSE']._serialized_start=1022
-  _globals['_TRANSFERLEADERSHIPRESPONSE']._serialized_end=1109
-  _globals['_SNAPSHOTREQUEST']._serialized_start=1111
-  _globals['_SNAPSHOTREQUEST']._serialized_end=1128
-  _globals['_SNAPSHOTRESPONSE']._serialized_start=1130
-  _globals['_SNAPSHOTRESPONSE']._serialized_end=1217
-  _globals['_STATEHASHREQUEST']._serialized_start=1219
-  _globals['_STATEHASHREQUEST']._serialized_end=1237
-  _globals['_STATEHASHRESPONSE']._serialized_start=1239
-  _globals['_STATEHASHRESPONSE']._serialized_end=1355
-  _globals['_NODEHASH']._serialized_start=1357
-  _globals['_NODEHASH']._serialized_end=1430
-  _globals['_INVARIANT']._serialized_start=1432
-  _globals['_INVARIANT']._serialized_end=1546
-  _globals['_SETINVARIANTREQUEST']._serialized_start=1548
-  _globals['_SETINVARIANTREQUEST']._serialized_end=1667
-  _globals['_SETINVARIANTRESPONSE']._serialized_start=1669
-  _globals['_SETINVARIANTRESPONSE']._serialized_end=1734
-  _globals['_LISTINVARIANTSREQUEST']._serialized_start=1736
-  _globals['_LISTINVARIANTSREQUEST']._serialized_end=1759
-  _globals['_LISTINVARIANTSRESPONSE']._serialized_start=1761
-  _globals['_LISTINVARIANTSRESPONSE']._serialized_end=1870
-  _globals['_CLUSTERSERVICE']._serialized_start=1979
-  _globals['_CLUSTERSERVICE']._serialized_end=2534
+  _globals['_ROLE']._serialized_start=2971
+  _globals['_ROLE']._serialized_end=3075
+  _globals['_STATUSREQUEST']._serialized_start=89
+  _globals['_STATUSREQUEST']._serialized_end=104
+  _globals['_STATUSRESPONSE']._serialized_start=107
+  _globals['_STATUSRESPONSE']._serialized_end=673
+  _globals['_STATUSRESPONSE_COUNTERSENTRY']._serialized_start=595
+  _globals['_STATUSRESPONSE_COUNTERSENTRY']._serialized_end=642
+  _globals['_PEERSTATUS']._serialized_start=675
+  _globals['_PEERSTATUS']._serialized_end=789
+  _globals['_MEMBERSREQUEST']._serialized_start=791
+  _globals['_MEMBERSREQUEST']._serialized_end=807
+  _globals['_MEMBERSRESPONSE']._serialized_start=809
+  _globals['_MEMBERSRESPONSE']._serialized_end=905
+  _globals['_MEMBER']._serialized_start=907
+  _globals['_MEMBER']._serialized_end=989
+  _globals['_TRANSFERLEADERSHIPREQUEST']._serialized_start=991
+  _globals['_TRANSFERLEADERSHIPREQUEST']._serialized_end=1042
+  _globals['_TRANSFERLEADERSHIPRESPONSE']._serialized_start=1044
+  _globals['_TRANSFERLEADERSHIPRESPONSE']._serialized_end=1131
+  _globals['_SNAPSHOTREQUEST']._serialized_start=1133
+  _globals['_SNAPSHOTREQUEST']._serialized_end=1150
+  _globals['_SNAPSHOTRESPONSE']._serialized_start=1152
+  _globals['_SNAPSHOTRESPONSE']._serialized_end=1239
+  _globals['_STATEHASHREQUEST']._serialized_start=1241
+  _globals['_STATEHASHREQUEST']._serialized_end=1259
+  _globals['_STATEHASHRESPONSE']._serialized_start=1261
+  _globals['_STATEHASHRESPONSE']._serialized_end=1377
+  _globals['_NODEHASH']._serialized_start=1379
+  _globals['_NODEHASH']._serialized_end=1452
+  _globals['_INVARIANT']._serialized_start=1454
+  _globals['_INVARIANT']._serialized_end=1568
+  _globals['_SETINVARIANTREQUEST']._serialized_start=1571
+  _globals['_SETINVARIANTREQUEST']._serialized_end=1749
+  _globals['_SETINVARIANTRESPONSE']._serialized_start=1751
+  _globals['_SETINVARIANTRESPONSE']._serialized_end=1816
+  _globals['_LISTINVARIANTSREQUEST']._serialized_start=1818
+  _globals['_LISTINVARIANTSREQUEST']._serialized_end=1841
+  _globals['_LISTINVARIANTSRESPONSE']._serialized_start=1843
+  _globals['_LISTINVARIANTSRESPONSE']._serialized_end=1952
+  _globals['_GUARD']._serialized_start=1954
+  _globals['_GUARD']._serialized_end=2018
+  _globals['_GUARDPREFIXREQUEST']._serialized_start=2021
+  _globals['_GUARDPREFIXREQUEST']._serialized_end=2190
+  _globals['_GUARDPREFIXRESPONSE']._serialized_start=2192
+  _globals['_GUARDPREFIXRESPONSE']._serialized_end=2256
+  _globals['_LISTGUARDSREQUEST']._serialized_start=2258
+  _globals['_LISTGUARDSREQUEST']._serialized_end=2277
+  _globals['_LISTGUARDSRESPONSE']._serialized_start=2279
+  _globals['_LISTGUARDSRESPONSE']._serialized_end=2376
+  _globals['_CONTENTIONREQUEST']._serialized_start=2378
+  _globals['_CONTENTIONREQUEST']._serialized_end=2412
+  _globals['_CONTENTIONRESPONSE']._serialized_start=2415
+  _globals['_CONTENTIONRESPONSE']._serialized_end=2560
+  _globals['_KEYCONTENTION']._serialized_start=2562
+  _globals['_KEYCONTENTION']._serialized_end=2642
+  _globals['_LOCKCONTENTION']._serialized_start=2645
+  _globals['_LOCKCONTENTION']._serialized_end=2911
+  _globals['_HISTOGRAM']._serialized_start=2913
+  _globals['_HISTOGRAM']._serialized_end=2969
+  _globals['_CLUSTERSERVICE']._serialized_start=3078
+  _globals['_CLUSTERSERVICE']._serialized_end=3861
 # @@protoc_insertion_point(module_scope)

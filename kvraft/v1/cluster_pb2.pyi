@@ -1,4 +1,5 @@
 from kvraft.v1 import kv_messages_pb2 as _kv_messages_pb2
+from kvraft.v1 import lock_pb2 as _lock_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -178,12 +179,16 @@ class Invariant(_message.Message):
     def __init__(self, key: _Optional[bytes] = ..., is_prefix: bool = ..., min: _Optional[int] = ..., max: _Optional[int] = ..., immutable: bool = ...) -> None: ...
 
 class SetInvariantRequest(_message.Message):
-    __slots__ = ("invariant", "identity")
+    __slots__ = ("invariant", "must_understand", "fences", "identity")
     INVARIANT_FIELD_NUMBER: _ClassVar[int]
+    MUST_UNDERSTAND_FIELD_NUMBER: _ClassVar[int]
+    FENCES_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_FIELD_NUMBER: _ClassVar[int]
     invariant: Invariant
+    must_understand: _containers.RepeatedScalarFieldContainer[str]
+    fences: _containers.RepeatedCompositeFieldContainer[_kv_messages_pb2.Fence]
     identity: _kv_messages_pb2.Identity
-    def __init__(self, invariant: _Optional[_Union[Invariant, _Mapping]] = ..., identity: _Optional[_Union[_kv_messages_pb2.Identity, _Mapping]] = ...) -> None: ...
+    def __init__(self, invariant: _Optional[_Union[Invariant, _Mapping]] = ..., must_understand: _Optional[_Iterable[str]] = ..., fences: _Optional[_Iterable[_Union[_kv_messages_pb2.Fence, _Mapping]]] = ..., identity: _Optional[_Union[_kv_messages_pb2.Identity, _Mapping]] = ...) -> None: ...
 
 class SetInvariantResponse(_message.Message):
     __slots__ = ("header",)
@@ -202,3 +207,107 @@ class ListInvariantsResponse(_message.Message):
     header: _kv_messages_pb2.ResponseHeader
     invariants: _containers.RepeatedCompositeFieldContainer[Invariant]
     def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ..., invariants: _Optional[_Iterable[_Union[Invariant, _Mapping]]] = ...) -> None: ...
+
+class Guard(_message.Message):
+    __slots__ = ("prefix", "lock", "per_key")
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    LOCK_FIELD_NUMBER: _ClassVar[int]
+    PER_KEY_FIELD_NUMBER: _ClassVar[int]
+    prefix: bytes
+    lock: bytes
+    per_key: bool
+    def __init__(self, prefix: _Optional[bytes] = ..., lock: _Optional[bytes] = ..., per_key: bool = ...) -> None: ...
+
+class GuardPrefixRequest(_message.Message):
+    __slots__ = ("guard", "must_understand", "fences", "identity")
+    GUARD_FIELD_NUMBER: _ClassVar[int]
+    MUST_UNDERSTAND_FIELD_NUMBER: _ClassVar[int]
+    FENCES_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    guard: Guard
+    must_understand: _containers.RepeatedScalarFieldContainer[str]
+    fences: _containers.RepeatedCompositeFieldContainer[_kv_messages_pb2.Fence]
+    identity: _kv_messages_pb2.Identity
+    def __init__(self, guard: _Optional[_Union[Guard, _Mapping]] = ..., must_understand: _Optional[_Iterable[str]] = ..., fences: _Optional[_Iterable[_Union[_kv_messages_pb2.Fence, _Mapping]]] = ..., identity: _Optional[_Union[_kv_messages_pb2.Identity, _Mapping]] = ...) -> None: ...
+
+class GuardPrefixResponse(_message.Message):
+    __slots__ = ("header",)
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    header: _kv_messages_pb2.ResponseHeader
+    def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ...) -> None: ...
+
+class ListGuardsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListGuardsResponse(_message.Message):
+    __slots__ = ("header", "guards")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    GUARDS_FIELD_NUMBER: _ClassVar[int]
+    header: _kv_messages_pb2.ResponseHeader
+    guards: _containers.RepeatedCompositeFieldContainer[Guard]
+    def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ..., guards: _Optional[_Iterable[_Union[Guard, _Mapping]]] = ...) -> None: ...
+
+class ContentionRequest(_message.Message):
+    __slots__ = ("limit",)
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    def __init__(self, limit: _Optional[int] = ...) -> None: ...
+
+class ContentionResponse(_message.Message):
+    __slots__ = ("header", "keys", "locks")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    LOCKS_FIELD_NUMBER: _ClassVar[int]
+    header: _kv_messages_pb2.ResponseHeader
+    keys: _containers.RepeatedCompositeFieldContainer[KeyContention]
+    locks: _containers.RepeatedCompositeFieldContainer[LockContention]
+    def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[KeyContention, _Mapping]]] = ..., locks: _Optional[_Iterable[_Union[LockContention, _Mapping]]] = ...) -> None: ...
+
+class KeyContention(_message.Message):
+    __slots__ = ("key", "attempts", "conflicts", "error")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    CONFLICTS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    key: bytes
+    attempts: int
+    conflicts: int
+    error: int
+    def __init__(self, key: _Optional[bytes] = ..., attempts: _Optional[int] = ..., conflicts: _Optional[int] = ..., error: _Optional[int] = ...) -> None: ...
+
+class LockContention(_message.Message):
+    __slots__ = ("name", "grants", "waits", "abandoned", "wait_ms", "hold_ms", "queue_length", "overheld", "holders", "blockers", "error")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    GRANTS_FIELD_NUMBER: _ClassVar[int]
+    WAITS_FIELD_NUMBER: _ClassVar[int]
+    ABANDONED_FIELD_NUMBER: _ClassVar[int]
+    WAIT_MS_FIELD_NUMBER: _ClassVar[int]
+    HOLD_MS_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    OVERHELD_FIELD_NUMBER: _ClassVar[int]
+    HOLDERS_FIELD_NUMBER: _ClassVar[int]
+    BLOCKERS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    name: bytes
+    grants: int
+    waits: int
+    abandoned: int
+    wait_ms: Histogram
+    hold_ms: Histogram
+    queue_length: int
+    overheld: int
+    holders: _containers.RepeatedCompositeFieldContainer[_lock_pb2.Place]
+    blockers: _containers.RepeatedScalarFieldContainer[str]
+    error: int
+    def __init__(self, name: _Optional[bytes] = ..., grants: _Optional[int] = ..., waits: _Optional[int] = ..., abandoned: _Optional[int] = ..., wait_ms: _Optional[_Union[Histogram, _Mapping]] = ..., hold_ms: _Optional[_Union[Histogram, _Mapping]] = ..., queue_length: _Optional[int] = ..., overheld: _Optional[int] = ..., holders: _Optional[_Iterable[_Union[_lock_pb2.Place, _Mapping]]] = ..., blockers: _Optional[_Iterable[str]] = ..., error: _Optional[int] = ...) -> None: ...
+
+class Histogram(_message.Message):
+    __slots__ = ("bounds", "counts", "sum")
+    BOUNDS_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    SUM_FIELD_NUMBER: _ClassVar[int]
+    bounds: _containers.RepeatedScalarFieldContainer[int]
+    counts: _containers.RepeatedScalarFieldContainer[int]
+    sum: int
+    def __init__(self, bounds: _Optional[_Iterable[int]] = ..., counts: _Optional[_Iterable[int]] = ..., sum: _Optional[int] = ...) -> None: ...

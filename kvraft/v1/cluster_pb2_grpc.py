@@ -70,6 +70,21 @@ class ClusterServiceStub(object):
                 request_serializer=kvraft_dot_v1_dot_cluster__pb2.ListInvariantsRequest.SerializeToString,
                 response_deserializer=kvraft_dot_v1_dot_cluster__pb2.ListInvariantsResponse.FromString,
                 _registered_method=True)
+        self.GuardPrefix = channel.unary_unary(
+                '/kvraft.v1.ClusterService/GuardPrefix',
+                request_serializer=kvraft_dot_v1_dot_cluster__pb2.GuardPrefixRequest.SerializeToString,
+                response_deserializer=kvraft_dot_v1_dot_cluster__pb2.GuardPrefixResponse.FromString,
+                _registered_method=True)
+        self.ListGuards = channel.unary_unary(
+                '/kvraft.v1.ClusterService/ListGuards',
+                request_serializer=kvraft_dot_v1_dot_cluster__pb2.ListGuardsRequest.SerializeToString,
+                response_deserializer=kvraft_dot_v1_dot_cluster__pb2.ListGuardsResponse.FromString,
+                _registered_method=True)
+        self.Contention = channel.unary_unary(
+                '/kvraft.v1.ClusterService/Contention',
+                request_serializer=kvraft_dot_v1_dot_cluster__pb2.ContentionRequest.SerializeToString,
+                response_deserializer=kvraft_dot_v1_dot_cluster__pb2.ContentionResponse.FromString,
+                _registered_method=True)
 
 
 class ClusterServiceServicer(object):
@@ -123,6 +138,26 @@ class ClusterServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GuardPrefix(self, request, context):
+        """Refuse mutations under a prefix without the fence of the lock's exclusive holder.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListGuards(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Contention(self, request, context):
+        """Where callers collide, as this node saw it since it started.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClusterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -160,6 +195,21 @@ def add_ClusterServiceServicer_to_server(servicer, server):
                     servicer.ListInvariants,
                     request_deserializer=kvraft_dot_v1_dot_cluster__pb2.ListInvariantsRequest.FromString,
                     response_serializer=kvraft_dot_v1_dot_cluster__pb2.ListInvariantsResponse.SerializeToString,
+            ),
+            'GuardPrefix': grpc.unary_unary_rpc_method_handler(
+                    servicer.GuardPrefix,
+                    request_deserializer=kvraft_dot_v1_dot_cluster__pb2.GuardPrefixRequest.FromString,
+                    response_serializer=kvraft_dot_v1_dot_cluster__pb2.GuardPrefixResponse.SerializeToString,
+            ),
+            'ListGuards': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGuards,
+                    request_deserializer=kvraft_dot_v1_dot_cluster__pb2.ListGuardsRequest.FromString,
+                    response_serializer=kvraft_dot_v1_dot_cluster__pb2.ListGuardsResponse.SerializeToString,
+            ),
+            'Contention': grpc.unary_unary_rpc_method_handler(
+                    servicer.Contention,
+                    request_deserializer=kvraft_dot_v1_dot_cluster__pb2.ContentionRequest.FromString,
+                    response_serializer=kvraft_dot_v1_dot_cluster__pb2.ContentionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -352,6 +402,87 @@ class ClusterService(object):
             '/kvraft.v1.ClusterService/ListInvariants',
             kvraft_dot_v1_dot_cluster__pb2.ListInvariantsRequest.SerializeToString,
             kvraft_dot_v1_dot_cluster__pb2.ListInvariantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GuardPrefix(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kvraft.v1.ClusterService/GuardPrefix',
+            kvraft_dot_v1_dot_cluster__pb2.GuardPrefixRequest.SerializeToString,
+            kvraft_dot_v1_dot_cluster__pb2.GuardPrefixResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGuards(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kvraft.v1.ClusterService/ListGuards',
+            kvraft_dot_v1_dot_cluster__pb2.ListGuardsRequest.SerializeToString,
+            kvraft_dot_v1_dot_cluster__pb2.ListGuardsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Contention(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kvraft.v1.ClusterService/Contention',
+            kvraft_dot_v1_dot_cluster__pb2.ContentionRequest.SerializeToString,
+            kvraft_dot_v1_dot_cluster__pb2.ContentionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -18,6 +18,7 @@ class Target(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TARGET_NUMBER: _ClassVar[Target]
     TARGET_JSON: _ClassVar[Target]
     TARGET_COUNT: _ClassVar[Target]
+    TARGET_FENCE: _ClassVar[Target]
 
 class Operator(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -47,6 +48,7 @@ TARGET_VALUE: Target
 TARGET_NUMBER: Target
 TARGET_JSON: Target
 TARGET_COUNT: Target
+TARGET_FENCE: Target
 OPERATOR_UNSPECIFIED: Operator
 OPERATOR_EQUAL: Operator
 OPERATOR_NOT_EQUAL: Operator
@@ -160,6 +162,14 @@ class Identity(_message.Message):
     idempotency_key: bytes
     def __init__(self, session: _Optional[_Union[SessionIdentity, _Mapping]] = ..., idempotency_key: _Optional[bytes] = ...) -> None: ...
 
+class Fence(_message.Message):
+    __slots__ = ("lock", "token")
+    LOCK_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    lock: bytes
+    token: int
+    def __init__(self, lock: _Optional[bytes] = ..., token: _Optional[int] = ...) -> None: ...
+
 class SessionIdentity(_message.Message):
     __slots__ = ("session_id", "sequence", "first_unacked")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -233,7 +243,7 @@ class ListResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[ResponseHeader, _Mapping]] = ..., entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., more: bool = ...) -> None: ...
 
 class PutRequest(_message.Message):
-    __slots__ = ("key", "value", "lease_id", "ttl_ms", "keep_lease", "return_previous", "condition", "identity")
+    __slots__ = ("key", "value", "lease_id", "ttl_ms", "keep_lease", "return_previous", "condition", "must_understand", "fences", "identity")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     LEASE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -241,6 +251,8 @@ class PutRequest(_message.Message):
     KEEP_LEASE_FIELD_NUMBER: _ClassVar[int]
     RETURN_PREVIOUS_FIELD_NUMBER: _ClassVar[int]
     CONDITION_FIELD_NUMBER: _ClassVar[int]
+    MUST_UNDERSTAND_FIELD_NUMBER: _ClassVar[int]
+    FENCES_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_FIELD_NUMBER: _ClassVar[int]
     key: bytes
     value: bytes
@@ -249,8 +261,10 @@ class PutRequest(_message.Message):
     keep_lease: bool
     return_previous: bool
     condition: Condition
+    must_understand: _containers.RepeatedScalarFieldContainer[str]
+    fences: _containers.RepeatedCompositeFieldContainer[Fence]
     identity: Identity
-    def __init__(self, key: _Optional[bytes] = ..., value: _Optional[bytes] = ..., lease_id: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., keep_lease: bool = ..., return_previous: bool = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., identity: _Optional[_Union[Identity, _Mapping]] = ...) -> None: ...
+    def __init__(self, key: _Optional[bytes] = ..., value: _Optional[bytes] = ..., lease_id: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., keep_lease: bool = ..., return_previous: bool = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., must_understand: _Optional[_Iterable[str]] = ..., fences: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., identity: _Optional[_Union[Identity, _Mapping]] = ...) -> None: ...
 
 class PutResponse(_message.Message):
     __slots__ = ("header", "entry", "previous", "unmet")
@@ -265,20 +279,24 @@ class PutResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[ResponseHeader, _Mapping]] = ..., entry: _Optional[_Union[Entry, _Mapping]] = ..., previous: _Optional[_Union[Entry, _Mapping]] = ..., unmet: _Optional[_Union[Unmet, _Mapping]] = ...) -> None: ...
 
 class DeleteRequest(_message.Message):
-    __slots__ = ("key", "prefix", "range", "return_previous", "condition", "identity")
+    __slots__ = ("key", "prefix", "range", "return_previous", "condition", "must_understand", "fences", "identity")
     KEY_FIELD_NUMBER: _ClassVar[int]
     PREFIX_FIELD_NUMBER: _ClassVar[int]
     RANGE_FIELD_NUMBER: _ClassVar[int]
     RETURN_PREVIOUS_FIELD_NUMBER: _ClassVar[int]
     CONDITION_FIELD_NUMBER: _ClassVar[int]
+    MUST_UNDERSTAND_FIELD_NUMBER: _ClassVar[int]
+    FENCES_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_FIELD_NUMBER: _ClassVar[int]
     key: bytes
     prefix: bytes
     range: KeyRange
     return_previous: bool
     condition: Condition
+    must_understand: _containers.RepeatedScalarFieldContainer[str]
+    fences: _containers.RepeatedCompositeFieldContainer[Fence]
     identity: Identity
-    def __init__(self, key: _Optional[bytes] = ..., prefix: _Optional[bytes] = ..., range: _Optional[_Union[KeyRange, _Mapping]] = ..., return_previous: bool = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., identity: _Optional[_Union[Identity, _Mapping]] = ...) -> None: ...
+    def __init__(self, key: _Optional[bytes] = ..., prefix: _Optional[bytes] = ..., range: _Optional[_Union[KeyRange, _Mapping]] = ..., return_previous: bool = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., must_understand: _Optional[_Iterable[str]] = ..., fences: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., identity: _Optional[_Union[Identity, _Mapping]] = ...) -> None: ...
 
 class DeleteResponse(_message.Message):
     __slots__ = ("header", "deleted", "previous", "unmet")
@@ -307,7 +325,7 @@ class Expect(_message.Message):
     def __init__(self, absent: bool = ..., value: _Optional[bytes] = ..., version: _Optional[int] = ..., mod_revision: _Optional[int] = ..., create_revision: _Optional[int] = ...) -> None: ...
 
 class CompareAndSetRequest(_message.Message):
-    __slots__ = ("key", "value", "expect", "lease_id", "ttl_ms", "keep_lease", "condition", "identity")
+    __slots__ = ("key", "value", "expect", "lease_id", "ttl_ms", "keep_lease", "condition", "must_understand", "fences", "identity")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     EXPECT_FIELD_NUMBER: _ClassVar[int]
@@ -315,6 +333,8 @@ class CompareAndSetRequest(_message.Message):
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
     KEEP_LEASE_FIELD_NUMBER: _ClassVar[int]
     CONDITION_FIELD_NUMBER: _ClassVar[int]
+    MUST_UNDERSTAND_FIELD_NUMBER: _ClassVar[int]
+    FENCES_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_FIELD_NUMBER: _ClassVar[int]
     key: bytes
     value: bytes
@@ -323,8 +343,10 @@ class CompareAndSetRequest(_message.Message):
     ttl_ms: int
     keep_lease: bool
     condition: Condition
+    must_understand: _containers.RepeatedScalarFieldContainer[str]
+    fences: _containers.RepeatedCompositeFieldContainer[Fence]
     identity: Identity
-    def __init__(self, key: _Optional[bytes] = ..., value: _Optional[bytes] = ..., expect: _Optional[_Union[Expect, _Mapping]] = ..., lease_id: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., keep_lease: bool = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., identity: _Optional[_Union[Identity, _Mapping]] = ...) -> None: ...
+    def __init__(self, key: _Optional[bytes] = ..., value: _Optional[bytes] = ..., expect: _Optional[_Union[Expect, _Mapping]] = ..., lease_id: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., keep_lease: bool = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., must_understand: _Optional[_Iterable[str]] = ..., fences: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., identity: _Optional[_Union[Identity, _Mapping]] = ...) -> None: ...
 
 class CompareAndSetResponse(_message.Message):
     __slots__ = ("header", "succeeded", "entry", "unmet")
@@ -339,20 +361,24 @@ class CompareAndSetResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[ResponseHeader, _Mapping]] = ..., succeeded: bool = ..., entry: _Optional[_Union[Entry, _Mapping]] = ..., unmet: _Optional[_Union[Unmet, _Mapping]] = ...) -> None: ...
 
 class UpdateRequest(_message.Message):
-    __slots__ = ("key", "actions", "lease_id", "ttl_ms", "condition", "identity")
+    __slots__ = ("key", "actions", "lease_id", "ttl_ms", "condition", "must_understand", "fences", "identity")
     KEY_FIELD_NUMBER: _ClassVar[int]
     ACTIONS_FIELD_NUMBER: _ClassVar[int]
     LEASE_ID_FIELD_NUMBER: _ClassVar[int]
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
     CONDITION_FIELD_NUMBER: _ClassVar[int]
+    MUST_UNDERSTAND_FIELD_NUMBER: _ClassVar[int]
+    FENCES_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_FIELD_NUMBER: _ClassVar[int]
     key: bytes
     actions: _containers.RepeatedCompositeFieldContainer[Action]
     lease_id: int
     ttl_ms: int
     condition: Condition
+    must_understand: _containers.RepeatedScalarFieldContainer[str]
+    fences: _containers.RepeatedCompositeFieldContainer[Fence]
     identity: Identity
-    def __init__(self, key: _Optional[bytes] = ..., actions: _Optional[_Iterable[_Union[Action, _Mapping]]] = ..., lease_id: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., identity: _Optional[_Union[Identity, _Mapping]] = ...) -> None: ...
+    def __init__(self, key: _Optional[bytes] = ..., actions: _Optional[_Iterable[_Union[Action, _Mapping]]] = ..., lease_id: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., must_understand: _Optional[_Iterable[str]] = ..., fences: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., identity: _Optional[_Union[Identity, _Mapping]] = ...) -> None: ...
 
 class Action(_message.Message):
     __slots__ = ("set", "delete", "add", "min", "max", "append", "set_if_absent", "json_set", "json_add", "json_remove")
@@ -419,16 +445,20 @@ class UpdateResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[ResponseHeader, _Mapping]] = ..., entry: _Optional[_Union[Entry, _Mapping]] = ..., previous: _Optional[_Union[Entry, _Mapping]] = ..., unmet: _Optional[_Union[Unmet, _Mapping]] = ...) -> None: ...
 
 class TxnRequest(_message.Message):
-    __slots__ = ("condition", "then", "otherwise", "identity")
+    __slots__ = ("condition", "then", "otherwise", "must_understand", "fences", "identity")
     CONDITION_FIELD_NUMBER: _ClassVar[int]
     THEN_FIELD_NUMBER: _ClassVar[int]
     OTHERWISE_FIELD_NUMBER: _ClassVar[int]
+    MUST_UNDERSTAND_FIELD_NUMBER: _ClassVar[int]
+    FENCES_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_FIELD_NUMBER: _ClassVar[int]
     condition: Condition
     then: _containers.RepeatedCompositeFieldContainer[Operation]
     otherwise: _containers.RepeatedCompositeFieldContainer[Operation]
+    must_understand: _containers.RepeatedScalarFieldContainer[str]
+    fences: _containers.RepeatedCompositeFieldContainer[Fence]
     identity: Identity
-    def __init__(self, condition: _Optional[_Union[Condition, _Mapping]] = ..., then: _Optional[_Iterable[_Union[Operation, _Mapping]]] = ..., otherwise: _Optional[_Iterable[_Union[Operation, _Mapping]]] = ..., identity: _Optional[_Union[Identity, _Mapping]] = ...) -> None: ...
+    def __init__(self, condition: _Optional[_Union[Condition, _Mapping]] = ..., then: _Optional[_Iterable[_Union[Operation, _Mapping]]] = ..., otherwise: _Optional[_Iterable[_Union[Operation, _Mapping]]] = ..., must_understand: _Optional[_Iterable[str]] = ..., fences: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., identity: _Optional[_Union[Identity, _Mapping]] = ...) -> None: ...
 
 class Operation(_message.Message):
     __slots__ = ("get", "list", "put", "delete", "update", "txn")

@@ -1,6 +1,7 @@
 from kvraft.v1 import error_pb2 as _error_pb2
 from kvraft.v1 import kv_messages_pb2 as _kv_messages_pb2
 from kvraft.v1 import lease_pb2 as _lease_pb2
+from kvraft.v1 import lock_pb2 as _lock_pb2
 from kvraft.v1 import session_pb2 as _session_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -14,6 +15,7 @@ from kvraft.v1.kv_messages_pb2 import Condition as Condition
 from kvraft.v1.kv_messages_pb2 import ConditionList as ConditionList
 from kvraft.v1.kv_messages_pb2 import Unmet as Unmet
 from kvraft.v1.kv_messages_pb2 import Identity as Identity
+from kvraft.v1.kv_messages_pb2 import Fence as Fence
 from kvraft.v1.kv_messages_pb2 import SessionIdentity as SessionIdentity
 from kvraft.v1.kv_messages_pb2 import KeyRange as KeyRange
 from kvraft.v1.kv_messages_pb2 import GetRequest as GetRequest
@@ -65,6 +67,7 @@ TARGET_VALUE: _kv_messages_pb2.Target
 TARGET_NUMBER: _kv_messages_pb2.Target
 TARGET_JSON: _kv_messages_pb2.Target
 TARGET_COUNT: _kv_messages_pb2.Target
+TARGET_FENCE: _kv_messages_pb2.Target
 OPERATOR_UNSPECIFIED: _kv_messages_pb2.Operator
 OPERATOR_EQUAL: _kv_messages_pb2.Operator
 OPERATOR_NOT_EQUAL: _kv_messages_pb2.Operator
@@ -86,7 +89,7 @@ class PipelineRequest(_message.Message):
     def __init__(self, calls: _Optional[_Iterable[_Union[PipelineCall, _Mapping]]] = ...) -> None: ...
 
 class PipelineCall(_message.Message):
-    __slots__ = ("id", "timeout_ms", "get", "list", "put", "delete", "compare_and_set", "update", "txn", "grant", "revoke", "keep_alive", "open", "close", "resolve")
+    __slots__ = ("id", "timeout_ms", "get", "list", "put", "delete", "compare_and_set", "update", "txn", "grant", "revoke", "keep_alive", "open", "close", "resolve", "acquire", "confirm", "release", "check_fence")
     ID_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     GET_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +105,10 @@ class PipelineCall(_message.Message):
     OPEN_FIELD_NUMBER: _ClassVar[int]
     CLOSE_FIELD_NUMBER: _ClassVar[int]
     RESOLVE_FIELD_NUMBER: _ClassVar[int]
+    ACQUIRE_FIELD_NUMBER: _ClassVar[int]
+    CONFIRM_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    CHECK_FENCE_FIELD_NUMBER: _ClassVar[int]
     id: int
     timeout_ms: int
     get: _kv_messages_pb2.GetRequest
@@ -117,7 +124,11 @@ class PipelineCall(_message.Message):
     open: _session_pb2.OpenRequest
     close: _session_pb2.CloseRequest
     resolve: _session_pb2.ResolveRequest
-    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., get: _Optional[_Union[_kv_messages_pb2.GetRequest, _Mapping]] = ..., list: _Optional[_Union[_kv_messages_pb2.ListRequest, _Mapping]] = ..., put: _Optional[_Union[_kv_messages_pb2.PutRequest, _Mapping]] = ..., delete: _Optional[_Union[_kv_messages_pb2.DeleteRequest, _Mapping]] = ..., compare_and_set: _Optional[_Union[_kv_messages_pb2.CompareAndSetRequest, _Mapping]] = ..., update: _Optional[_Union[_kv_messages_pb2.UpdateRequest, _Mapping]] = ..., txn: _Optional[_Union[_kv_messages_pb2.TxnRequest, _Mapping]] = ..., grant: _Optional[_Union[_lease_pb2.GrantRequest, _Mapping]] = ..., revoke: _Optional[_Union[_lease_pb2.RevokeRequest, _Mapping]] = ..., keep_alive: _Optional[_Union[_lease_pb2.KeepAliveRequest, _Mapping]] = ..., open: _Optional[_Union[_session_pb2.OpenRequest, _Mapping]] = ..., close: _Optional[_Union[_session_pb2.CloseRequest, _Mapping]] = ..., resolve: _Optional[_Union[_session_pb2.ResolveRequest, _Mapping]] = ...) -> None: ...
+    acquire: _lock_pb2.AcquireRequest
+    confirm: _lock_pb2.ConfirmRequest
+    release: _lock_pb2.ReleaseRequest
+    check_fence: _lock_pb2.CheckFenceRequest
+    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., get: _Optional[_Union[_kv_messages_pb2.GetRequest, _Mapping]] = ..., list: _Optional[_Union[_kv_messages_pb2.ListRequest, _Mapping]] = ..., put: _Optional[_Union[_kv_messages_pb2.PutRequest, _Mapping]] = ..., delete: _Optional[_Union[_kv_messages_pb2.DeleteRequest, _Mapping]] = ..., compare_and_set: _Optional[_Union[_kv_messages_pb2.CompareAndSetRequest, _Mapping]] = ..., update: _Optional[_Union[_kv_messages_pb2.UpdateRequest, _Mapping]] = ..., txn: _Optional[_Union[_kv_messages_pb2.TxnRequest, _Mapping]] = ..., grant: _Optional[_Union[_lease_pb2.GrantRequest, _Mapping]] = ..., revoke: _Optional[_Union[_lease_pb2.RevokeRequest, _Mapping]] = ..., keep_alive: _Optional[_Union[_lease_pb2.KeepAliveRequest, _Mapping]] = ..., open: _Optional[_Union[_session_pb2.OpenRequest, _Mapping]] = ..., close: _Optional[_Union[_session_pb2.CloseRequest, _Mapping]] = ..., resolve: _Optional[_Union[_session_pb2.ResolveRequest, _Mapping]] = ..., acquire: _Optional[_Union[_lock_pb2.AcquireRequest, _Mapping]] = ..., confirm: _Optional[_Union[_lock_pb2.ConfirmRequest, _Mapping]] = ..., release: _Optional[_Union[_lock_pb2.ReleaseRequest, _Mapping]] = ..., check_fence: _Optional[_Union[_lock_pb2.CheckFenceRequest, _Mapping]] = ...) -> None: ...
 
 class PipelineResponse(_message.Message):
     __slots__ = ("replies",)
@@ -126,7 +137,7 @@ class PipelineResponse(_message.Message):
     def __init__(self, replies: _Optional[_Iterable[_Union[PipelineReply, _Mapping]]] = ...) -> None: ...
 
 class PipelineReply(_message.Message):
-    __slots__ = ("id", "error", "get", "list", "put", "delete", "compare_and_set", "update", "txn", "grant", "revoke", "keep_alive", "open", "close", "resolve")
+    __slots__ = ("id", "error", "get", "list", "put", "delete", "compare_and_set", "update", "txn", "grant", "revoke", "keep_alive", "open", "close", "resolve", "acquire", "confirm", "release", "check_fence")
     ID_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     GET_FIELD_NUMBER: _ClassVar[int]
@@ -142,6 +153,10 @@ class PipelineReply(_message.Message):
     OPEN_FIELD_NUMBER: _ClassVar[int]
     CLOSE_FIELD_NUMBER: _ClassVar[int]
     RESOLVE_FIELD_NUMBER: _ClassVar[int]
+    ACQUIRE_FIELD_NUMBER: _ClassVar[int]
+    CONFIRM_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    CHECK_FENCE_FIELD_NUMBER: _ClassVar[int]
     id: int
     error: _error_pb2.ErrorStatus
     get: _kv_messages_pb2.GetResponse
@@ -157,4 +172,8 @@ class PipelineReply(_message.Message):
     open: _session_pb2.OpenResponse
     close: _session_pb2.CloseResponse
     resolve: _session_pb2.ResolveResponse
-    def __init__(self, id: _Optional[int] = ..., error: _Optional[_Union[_error_pb2.ErrorStatus, _Mapping]] = ..., get: _Optional[_Union[_kv_messages_pb2.GetResponse, _Mapping]] = ..., list: _Optional[_Union[_kv_messages_pb2.ListResponse, _Mapping]] = ..., put: _Optional[_Union[_kv_messages_pb2.PutResponse, _Mapping]] = ..., delete: _Optional[_Union[_kv_messages_pb2.DeleteResponse, _Mapping]] = ..., compare_and_set: _Optional[_Union[_kv_messages_pb2.CompareAndSetResponse, _Mapping]] = ..., update: _Optional[_Union[_kv_messages_pb2.UpdateResponse, _Mapping]] = ..., txn: _Optional[_Union[_kv_messages_pb2.TxnResponse, _Mapping]] = ..., grant: _Optional[_Union[_lease_pb2.GrantResponse, _Mapping]] = ..., revoke: _Optional[_Union[_lease_pb2.RevokeResponse, _Mapping]] = ..., keep_alive: _Optional[_Union[_lease_pb2.KeepAliveResponse, _Mapping]] = ..., open: _Optional[_Union[_session_pb2.OpenResponse, _Mapping]] = ..., close: _Optional[_Union[_session_pb2.CloseResponse, _Mapping]] = ..., resolve: _Optional[_Union[_session_pb2.ResolveResponse, _Mapping]] = ...) -> None: ...
+    acquire: _lock_pb2.AcquireResponse
+    confirm: _lock_pb2.ConfirmResponse
+    release: _lock_pb2.ReleaseResponse
+    check_fence: _lock_pb2.CheckFenceResponse
+    def __init__(self, id: _Optional[int] = ..., error: _Optional[_Union[_error_pb2.ErrorStatus, _Mapping]] = ..., get: _Optional[_Union[_kv_messages_pb2.GetResponse, _Mapping]] = ..., list: _Optional[_Union[_kv_messages_pb2.ListResponse, _Mapping]] = ..., put: _Optional[_Union[_kv_messages_pb2.PutResponse, _Mapping]] = ..., delete: _Optional[_Union[_kv_messages_pb2.DeleteResponse, _Mapping]] = ..., compare_and_set: _Optional[_Union[_kv_messages_pb2.CompareAndSetResponse, _Mapping]] = ..., update: _Optional[_Union[_kv_messages_pb2.UpdateResponse, _Mapping]] = ..., txn: _Optional[_Union[_kv_messages_pb2.TxnResponse, _Mapping]] = ..., grant: _Optional[_Union[_lease_pb2.GrantResponse, _Mapping]] = ..., revoke: _Optional[_Union[_lease_pb2.RevokeResponse, _Mapping]] = ..., keep_alive: _Optional[_Union[_lease_pb2.KeepAliveResponse, _Mapping]] = ..., open: _Optional[_Union[_session_pb2.OpenResponse, _Mapping]] = ..., close: _Optional[_Union[_session_pb2.CloseResponse, _Mapping]] = ..., resolve: _Optional[_Union[_session_pb2.ResolveResponse, _Mapping]] = ..., acquire: _Optional[_Union[_lock_pb2.AcquireResponse, _Mapping]] = ..., confirm: _Optional[_Union[_lock_pb2.ConfirmResponse, _Mapping]] = ..., release: _Optional[_Union[_lock_pb2.ReleaseResponse, _Mapping]] = ..., check_fence: _Optional[_Union[_lock_pb2.CheckFenceResponse, _Mapping]] = ...) -> None: ...

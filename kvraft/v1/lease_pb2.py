@@ -25,35 +25,35 @@ _sym_db = _symbol_database.Default()
 from kvraft.v1 import kv_messages_pb2 as kvraft_dot_v1_dot_kv__messages__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15kvraft/v1/lease.proto\x12\tkvraft.v1\x1a\x1bkvraft/v1/kv_messages.proto\"{\n\x0cGrantRequest\x12\x0e\n\x06ttl_ms\x18\x01 \x01(\x03\x12\x15\n\x08lease_id\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12*\n\x08identity\x18\x0f \x01(\x0b\x32\x13.kvraft.v1.IdentityH\x01\x88\x01\x01\x42\x0b\n\t_lease_idB\x0b\n\t_identity\"\\\n\rGrantResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x10\n\x08lease_id\x18\x02 \x01(\x03\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x03\"$\n\x10KeepAliveRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\x03\"`\n\x11KeepAliveResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x10\n\x08lease_id\x18\x02 \x01(\x03\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x03\"Z\n\rRevokeRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\x03\x12*\n\x08identity\x18\x0f \x01(\x0b\x32\x13.kvraft.v1.IdentityH\x00\x88\x01\x01\x42\x0b\n\t_identity\"L\n\x0eRevokeResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x0f\n\x07\x64\x65leted\x18\x02 \x01(\x03\"#\n\x0f\x44\x65scribeRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\x03\"\x96\x01\n\x10\x44\x65scribeResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x10\n\x08lease_id\x18\x02 \x01(\x03\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x03\x12\x14\n\x0cremaining_ms\x18\x04 \x01(\x03\x12\x0c\n\x04keys\x18\x05 \x03(\x0c\x12\x11\n\tkey_count\x18\x06 \x01(\x03\"F\n\x17LeaseServiceListRequest\x12\x12\n\x05\x61\x66ter\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05limit\x18\x02 \x01(\x05\x42\x08\n\x06_after\"|\n\x18LeaseServiceListResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\'\n\x06leases\x18\x02 \x03(\x0b\x32\x17.kvraft.v1.LeaseSummary\x12\x0c\n\x04more\x18\x03 \x01(\x08\"T\n\x0cLeaseSummary\x12\x10\n\x08lease_id\x18\x01 \x01(\x03\x12\x0e\n\x06ttl_ms\x18\x02 \x01(\x03\x12\x14\n\x0cremaining_ms\x18\x03 \x01(\x03\x12\x0c\n\x04keys\x18\x04 \x01(\x03\x32\xeb\x02\n\x0cLeaseService\x12:\n\x05Grant\x12\x17.kvraft.v1.GrantRequest\x1a\x18.kvraft.v1.GrantResponse\x12J\n\tKeepAlive\x12\x1b.kvraft.v1.KeepAliveRequest\x1a\x1c.kvraft.v1.KeepAliveResponse(\x01\x30\x01\x12=\n\x06Revoke\x12\x18.kvraft.v1.RevokeRequest\x1a\x19.kvraft.v1.RevokeResponse\x12\x43\n\x08\x44\x65scribe\x12\x1a.kvraft.v1.DescribeRequest\x1a\x1b.kvraft.v1.DescribeResponse\x12O\n\x04List\x12\".kvraft.v1.LeaseServiceListRequest\x1a#.kvraft.v1.LeaseServiceListResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15kvraft/v1/lease.proto\x12\tkvraft.v1\x1a\x1bkvraft/v1/kv_messages.proto\"\xb6\x01\n\x0cGrantRequest\x12\x0e\n\x06ttl_ms\x18\x01 \x01(\x03\x12\x15\n\x08lease_id\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x17\n\x0fmust_understand\x18\x0c \x03(\t\x12 \n\x06\x66\x65nces\x18\r \x03(\x0b\x32\x10.kvraft.v1.Fence\x12*\n\x08identity\x18\x0f \x01(\x0b\x32\x13.kvraft.v1.IdentityH\x01\x88\x01\x01\x42\x0b\n\t_lease_idB\x0b\n\t_identity\"\\\n\rGrantResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x10\n\x08lease_id\x18\x02 \x01(\x03\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x03\"$\n\x10KeepAliveRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\x03\"`\n\x11KeepAliveResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x10\n\x08lease_id\x18\x02 \x01(\x03\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x03\"\x95\x01\n\rRevokeRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\x03\x12\x17\n\x0fmust_understand\x18\x0c \x03(\t\x12 \n\x06\x66\x65nces\x18\r \x03(\x0b\x32\x10.kvraft.v1.Fence\x12*\n\x08identity\x18\x0f \x01(\x0b\x32\x13.kvraft.v1.IdentityH\x00\x88\x01\x01\x42\x0b\n\t_identity\"L\n\x0eRevokeResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x0f\n\x07\x64\x65leted\x18\x02 \x01(\x03\"#\n\x0f\x44\x65scribeRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\x03\"\x96\x01\n\x10\x44\x65scribeResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x10\n\x08lease_id\x18\x02 \x01(\x03\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x03\x12\x14\n\x0cremaining_ms\x18\x04 \x01(\x03\x12\x0c\n\x04keys\x18\x05 \x03(\x0c\x12\x11\n\tkey_count\x18\x06 \x01(\x03\"F\n\x17LeaseServiceListRequest\x12\x12\n\x05\x61\x66ter\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05limit\x18\x02 \x01(\x05\x42\x08\n\x06_after\"|\n\x18LeaseServiceListResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\'\n\x06leases\x18\x02 \x03(\x0b\x32\x17.kvraft.v1.LeaseSummary\x12\x0c\n\x04more\x18\x03 \x01(\x08\"T\n\x0cLeaseSummary\x12\x10\n\x08lease_id\x18\x01 \x01(\x03\x12\x0e\n\x06ttl_ms\x18\x02 \x01(\x03\x12\x14\n\x0cremaining_ms\x18\x03 \x01(\x03\x12\x0c\n\x04keys\x18\x04 \x01(\x03\x32\xeb\x02\n\x0cLeaseService\x12:\n\x05Grant\x12\x17.kvraft.v1.GrantRequest\x1a\x18.kvraft.v1.GrantResponse\x12J\n\tKeepAlive\x12\x1b.kvraft.v1.KeepAliveRequest\x1a\x1c.kvraft.v1.KeepAliveResponse(\x01\x30\x01\x12=\n\x06Revoke\x12\x18.kvraft.v1.RevokeRequest\x1a\x19.kvraft.v1.RevokeResponse\x12\x43\n\x08\x44\x65scribe\x12\x1a.kvraft.v1.DescribeRequest\x1a\x1b.kvraft.v1.DescribeResponse\x12O\n\x04List\x12\".kvraft.v1.LeaseServiceListRequest\x1a#.kvraft.v1.LeaseServiceListResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kvraft.v1.lease_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GRANTREQUEST']._serialized_start=65
-  _globals['_GRANTREQUEST']._serialized_end=188
-  _globals['_GRANTRESPONSE']._serialized_start=190
-  _globals['_GRANTRESPONSE']._serialized_end=282
-  _globals['_KEEPALIVEREQUEST']._serialized_start=284
-  _globals['_KEEPALIVEREQUEST']._serialized_end=320
-  _globals['_KEEPALIVERESPONSE']._serialized_start=322
-  _globals['_KEEPALIVERESPONSE']._serialized_end=418
-  _globals['_REVOKEREQUEST']._serialized_start=420
-  _globals['_REVOKEREQUEST']._serialized_end=510
-  _globals['_REVOKERESPONSE']._serialized_start=512
-  _globals['_REVOKERESPONSE']._serialized_end=588
-  _globals['_DESCRIBEREQUEST']._serialized_start=590
-  _globals['_DESCRIBEREQUEST']._serialized_end=625
-  _globals['_DESCRIBERESPONSE']._serialized_start=628
-  _globals['_DESCRIBERESPONSE']._serialized_end=778
-  _globals['_LEASESERVICELISTREQUEST']._serialized_start=780
-  _globals['_LEASESERVICELISTREQUEST']._serialized_end=850
-  _globals['_LEASESERVICELISTRESPONSE']._serialized_start=852
-  _globals['_LEASESERVICELISTRESPONSE']._serialized_end=976
-  _globals['_LEASESUMMARY']._serialized_start=978
-  _globals['_LEASESUMMARY']._serialized_end=1062
-  _globals['_LEASESERVICE']._serialized_start=1065
-  _globals['_LEASESERVICE']._serialized_end=1428
+  _globals['_GRANTREQUEST']._serialized_start=66
+  _globals['_GRANTREQUEST']._serialized_end=248
+  _globals['_GRANTRESPONSE']._serialized_start=250
+  _globals['_GRANTRESPONSE']._serialized_end=342
+  _globals['_KEEPALIVEREQUEST']._serialized_start=344
+  _globals['_KEEPALIVEREQUEST']._serialized_end=380
+  _globals['_KEEPALIVERESPONSE']._serialized_start=382
+  _globals['_KEEPALIVERESPONSE']._serialized_end=478
+  _globals['_REVOKEREQUEST']._serialized_start=481
+  _globals['_REVOKEREQUEST']._serialized_end=630
+  _globals['_REVOKERESPONSE']._serialized_start=632
+  _globals['_REVOKERESPONSE']._serialized_end=708
+  _globals['_DESCRIBEREQUEST']._serialized_start=710
+  _globals['_DESCRIBEREQUEST']._serialized_end=745
+  _globals['_DESCRIBERESPONSE']._serialized_start=748
+  _globals['_DESCRIBERESPONSE']._serialized_end=898
+  _globals['_LEASESERVICELISTREQUEST']._serialized_start=900
+  _globals['_LEASESERVICELISTREQUEST']._serialized_end=970
+  _globals['_LEASESERVICELISTRESPONSE']._serialized_start=972
+  _globals['_LEASESERVICELISTRESPONSE']._serialized_end=1096
+  _globals['_LEASESUMMARY']._serialized_start=1098
+  _globals['_LEASESUMMARY']._serialized_end=1182
+  _globals['_LEASESERVICE']._serialized_start=1185
+  _globals['_LEASESERVICE']._serialized_end=1548
 # @@protoc_insertion_point(module_scope)

@@ -7,14 +7,18 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GrantRequest(_message.Message):
-    __slots__ = ("ttl_ms", "lease_id", "identity")
+    __slots__ = ("ttl_ms", "lease_id", "must_understand", "fences", "identity")
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
     LEASE_ID_FIELD_NUMBER: _ClassVar[int]
+    MUST_UNDERSTAND_FIELD_NUMBER: _ClassVar[int]
+    FENCES_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_FIELD_NUMBER: _ClassVar[int]
     ttl_ms: int
     lease_id: int
+    must_understand: _containers.RepeatedScalarFieldContainer[str]
+    fences: _containers.RepeatedCompositeFieldContainer[_kv_messages_pb2.Fence]
     identity: _kv_messages_pb2.Identity
-    def __init__(self, ttl_ms: _Optional[int] = ..., lease_id: _Optional[int] = ..., identity: _Optional[_Union[_kv_messages_pb2.Identity, _Mapping]] = ...) -> None: ...
+    def __init__(self, ttl_ms: _Optional[int] = ..., lease_id: _Optional[int] = ..., must_understand: _Optional[_Iterable[str]] = ..., fences: _Optional[_Iterable[_Union[_kv_messages_pb2.Fence, _Mapping]]] = ..., identity: _Optional[_Union[_kv_messages_pb2.Identity, _Mapping]] = ...) -> None: ...
 
 class GrantResponse(_message.Message):
     __slots__ = ("header", "lease_id", "ttl_ms")
@@ -43,12 +47,16 @@ class KeepAliveResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ..., lease_id: _Optional[int] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
 
 class RevokeRequest(_message.Message):
-    __slots__ = ("lease_id", "identity")
+    __slots__ = ("lease_id", "must_understand", "fences", "identity")
     LEASE_ID_FIELD_NUMBER: _ClassVar[int]
+    MUST_UNDERSTAND_FIELD_NUMBER: _ClassVar[int]
+    FENCES_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_FIELD_NUMBER: _ClassVar[int]
     lease_id: int
+    must_understand: _containers.RepeatedScalarFieldContainer[str]
+    fences: _containers.RepeatedCompositeFieldContainer[_kv_messages_pb2.Fence]
     identity: _kv_messages_pb2.Identity
-    def __init__(self, lease_id: _Optional[int] = ..., identity: _Optional[_Union[_kv_messages_pb2.Identity, _Mapping]] = ...) -> None: ...
+    def __init__(self, lease_id: _Optional[int] = ..., must_understand: _Optional[_Iterable[str]] = ..., fences: _Optional[_Iterable[_Union[_kv_messages_pb2.Fence, _Mapping]]] = ..., identity: _Optional[_Union[_kv_messages_pb2.Identity, _Mapping]] = ...) -> None: ...
 
 class RevokeResponse(_message.Message):
     __slots__ = ("header", "deleted")

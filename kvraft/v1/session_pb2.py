@@ -24,31 +24,34 @@ _sym_db = _symbol_database.Default()
 
 from kvraft.v1 import kv_messages_pb2 as kvraft_dot_v1_dot_kv__messages__pb2
 from kvraft.v1 import lease_pb2 as kvraft_dot_v1_dot_lease__pb2
+from kvraft.v1 import lock_pb2 as kvraft_dot_v1_dot_lock__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17kvraft/v1/session.proto\x12\tkvraft.v1\x1a\x1bkvraft/v1/kv_messages.proto\x1a\x15kvraft/v1/lease.proto\"\r\n\x0bOpenRequest\"n\n\x0cOpenResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x12\n\nsession_id\x18\x02 \x01(\x03\x12\x0f\n\x07idle_ms\x18\x03 \x01(\x03\x12\x0e\n\x06window\x18\x04 \x01(\x05\"\"\n\x0c\x43loseRequest\x12\x12\n\nsession_id\x18\x01 \x01(\x03\":\n\rCloseResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\"7\n\x0eResolveRequest\x12%\n\x08identity\x18\x01 \x01(\x0b\x32\x13.kvraft.v1.Identity\"\xbc\x04\n\x0fResolveResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x10\n\x08\x61nswered\x18\x02 \x01(\x08\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x15\n\rreply_omitted\x18\x04 \x01(\x08\x12%\n\x03put\x18\x05 \x01(\x0b\x32\x16.kvraft.v1.PutResponseH\x00\x12+\n\x06\x64\x65lete\x18\x06 \x01(\x0b\x32\x19.kvraft.v1.DeleteResponseH\x00\x12;\n\x0f\x63ompare_and_set\x18\x07 \x01(\x0b\x32 .kvraft.v1.CompareAndSetResponseH\x00\x12+\n\x06update\x18\x08 \x01(\x0b\x32\x19.kvraft.v1.UpdateResponseH\x00\x12%\n\x03txn\x18\t \x01(\x0b\x32\x16.kvraft.v1.TxnResponseH\x00\x12)\n\x05grant\x18\n \x01(\x0b\x32\x18.kvraft.v1.GrantResponseH\x00\x12+\n\x06revoke\x18\x0b \x01(\x0b\x32\x19.kvraft.v1.RevokeResponseH\x00\x12*\n\x07refused\x18\x0c \x01(\x0b\x32\x17.kvraft.v1.RefusedReplyH\x00\x12.\n\tinvariant\x18\r \x01(\x0b\x32\x19.kvraft.v1.InvariantReplyH\x00\x12!\n\x05unmet\x18\x0e \x01(\x0b\x32\x10.kvraft.v1.UnmetH\x00\x42\x07\n\x05reply\"/\n\x0cRefusedReply\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x10\n\x0eInvariantReply2\xc7\x01\n\x0eSessionService\x12\x37\n\x04Open\x12\x16.kvraft.v1.OpenRequest\x1a\x17.kvraft.v1.OpenResponse\x12:\n\x05\x43lose\x12\x17.kvraft.v1.CloseRequest\x1a\x18.kvraft.v1.CloseResponse\x12@\n\x07Resolve\x12\x19.kvraft.v1.ResolveRequest\x1a\x1a.kvraft.v1.ResolveResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17kvraft/v1/session.proto\x12\tkvraft.v1\x1a\x1bkvraft/v1/kv_messages.proto\x1a\x15kvraft/v1/lease.proto\x1a\x14kvraft/v1/lock.proto\"\r\n\x0bOpenRequest\"n\n\x0cOpenResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x12\n\nsession_id\x18\x02 \x01(\x03\x12\x0f\n\x07idle_ms\x18\x03 \x01(\x03\x12\x0e\n\x06window\x18\x04 \x01(\x05\"\"\n\x0c\x43loseRequest\x12\x12\n\nsession_id\x18\x01 \x01(\x03\":\n\rCloseResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\"7\n\x0eResolveRequest\x12%\n\x08identity\x18\x01 \x01(\x0b\x32\x13.kvraft.v1.Identity\"\x93\x05\n\x0fResolveResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12\x10\n\x08\x61nswered\x18\x02 \x01(\x08\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x15\n\rreply_omitted\x18\x04 \x01(\x08\x12%\n\x03put\x18\x05 \x01(\x0b\x32\x16.kvraft.v1.PutResponseH\x00\x12+\n\x06\x64\x65lete\x18\x06 \x01(\x0b\x32\x19.kvraft.v1.DeleteResponseH\x00\x12;\n\x0f\x63ompare_and_set\x18\x07 \x01(\x0b\x32 .kvraft.v1.CompareAndSetResponseH\x00\x12+\n\x06update\x18\x08 \x01(\x0b\x32\x19.kvraft.v1.UpdateResponseH\x00\x12%\n\x03txn\x18\t \x01(\x0b\x32\x16.kvraft.v1.TxnResponseH\x00\x12)\n\x05grant\x18\n \x01(\x0b\x32\x18.kvraft.v1.GrantResponseH\x00\x12+\n\x06revoke\x18\x0b \x01(\x0b\x32\x19.kvraft.v1.RevokeResponseH\x00\x12*\n\x07refused\x18\x0c \x01(\x0b\x32\x17.kvraft.v1.RefusedReplyH\x00\x12.\n\tinvariant\x18\r \x01(\x0b\x32\x19.kvraft.v1.InvariantReplyH\x00\x12!\n\x05unmet\x18\x0e \x01(\x0b\x32\x10.kvraft.v1.UnmetH\x00\x12-\n\x07release\x18\x0f \x01(\x0b\x32\x1a.kvraft.v1.ReleaseResponseH\x00\x12&\n\x05guard\x18\x10 \x01(\x0b\x32\x15.kvraft.v1.GuardReplyH\x00\x42\x07\n\x05reply\"/\n\x0cRefusedReply\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x10\n\x0eInvariantReply\"\x0c\n\nGuardReply2\xc7\x01\n\x0eSessionService\x12\x37\n\x04Open\x12\x16.kvraft.v1.OpenRequest\x1a\x17.kvraft.v1.OpenResponse\x12:\n\x05\x43lose\x12\x17.kvraft.v1.CloseRequest\x1a\x18.kvraft.v1.CloseResponse\x12@\n\x07Resolve\x12\x19.kvraft.v1.ResolveRequest\x1a\x1a.kvraft.v1.ResolveResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kvraft.v1.session_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OPENREQUEST']._serialized_start=90
-  _globals['_OPENREQUEST']._serialized_end=103
-  _globals['_OPENRESPONSE']._serialized_start=105
-  _globals['_OPENRESPONSE']._serialized_end=215
-  _globals['_CLOSEREQUEST']._serialized_start=217
-  _globals['_CLOSEREQUEST']._serialized_end=251
-  _globals['_CLOSERESPONSE']._serialized_start=253
-  _globals['_CLOSERESPONSE']._serialized_end=311
-  _globals['_RESOLVEREQUEST']._serialized_start=313
-  _globals['_RESOLVEREQUEST']._serialized_end=368
-  _globals['_RESOLVERESPONSE']._serialized_start=371
-  _globals['_RESOLVERESPONSE']._serialized_end=943
-  _globals['_REFUSEDREPLY']._serialized_start=945
-  _globals['_REFUSEDREPLY']._serialized_end=992
-  _globals['_INVARIANTREPLY']._serialized_start=994
-  _globals['_INVARIANTREPLY']._serialized_end=1010
-  _globals['_SESSIONSERVICE']._serialized_start=1013
-  _globals['_SESSIONSERVICE']._serialized_end=1212
+  _globals['_OPENREQUEST']._serialized_start=112
+  _globals['_OPENREQUEST']._serialized_end=125
+  _globals['_OPENRESPONSE']._serialized_start=127
+  _globals['_OPENRESPONSE']._serialized_end=237
+  _globals['_CLOSEREQUEST']._serialized_start=239
+  _globals['_CLOSEREQUEST']._serialized_end=273
+  _globals['_CLOSERESPONSE']._serialized_start=275
+  _globals['_CLOSERESPONSE']._serialized_end=333
+  _globals['_RESOLVEREQUEST']._serialized_start=335
+  _globals['_RESOLVEREQUEST']._serialized_end=390
+  _globals['_RESOLVERESPONSE']._serialized_start=393
+  _globals['_RESOLVERESPONSE']._serialized_end=1052
+  _globals['_REFUSEDREPLY']._serialized_start=1054
+  _globals['_REFUSEDREPLY']._serialized_end=1101
+  _globals['_INVARIANTREPLY']._serialized_start=1103
+  _globals['_INVARIANTREPLY']._serialized_end=1119
+  _globals['_GUARDREPLY']._serialized_start=1121
+  _globals['_GUARDREPLY']._serialized_end=1133
+  _globals['_SESSIONSERVICE']._serialized_start=1136
+  _globals['_SESSIONSERVICE']._serialized_end=1335
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 from kvraft.v1 import kv_messages_pb2 as _kv_messages_pb2
 from kvraft.v1 import lease_pb2 as _lease_pb2
+from kvraft.v1 import lock_pb2 as _lock_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Mapping as _Mapping, Optional as _Optional, Union as _Union
@@ -41,7 +42,7 @@ class ResolveRequest(_message.Message):
     def __init__(self, identity: _Optional[_Union[_kv_messages_pb2.Identity, _Mapping]] = ...) -> None: ...
 
 class ResolveResponse(_message.Message):
-    __slots__ = ("header", "answered", "revision", "reply_omitted", "put", "delete", "compare_and_set", "update", "txn", "grant", "revoke", "refused", "invariant", "unmet")
+    __slots__ = ("header", "answered", "revision", "reply_omitted", "put", "delete", "compare_and_set", "update", "txn", "grant", "revoke", "refused", "invariant", "unmet", "release", "guard")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     ANSWERED_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +57,8 @@ class ResolveResponse(_message.Message):
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     INVARIANT_FIELD_NUMBER: _ClassVar[int]
     UNMET_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    GUARD_FIELD_NUMBER: _ClassVar[int]
     header: _kv_messages_pb2.ResponseHeader
     answered: bool
     revision: int
@@ -70,7 +73,9 @@ class ResolveResponse(_message.Message):
     refused: RefusedReply
     invariant: InvariantReply
     unmet: _kv_messages_pb2.Unmet
-    def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ..., answered: bool = ..., revision: _Optional[int] = ..., reply_omitted: bool = ..., put: _Optional[_Union[_kv_messages_pb2.PutResponse, _Mapping]] = ..., delete: _Optional[_Union[_kv_messages_pb2.DeleteResponse, _Mapping]] = ..., compare_and_set: _Optional[_Union[_kv_messages_pb2.CompareAndSetResponse, _Mapping]] = ..., update: _Optional[_Union[_kv_messages_pb2.UpdateResponse, _Mapping]] = ..., txn: _Optional[_Union[_kv_messages_pb2.TxnResponse, _Mapping]] = ..., grant: _Optional[_Union[_lease_pb2.GrantResponse, _Mapping]] = ..., revoke: _Optional[_Union[_lease_pb2.RevokeResponse, _Mapping]] = ..., refused: _Optional[_Union[RefusedReply, _Mapping]] = ..., invariant: _Optional[_Union[InvariantReply, _Mapping]] = ..., unmet: _Optional[_Union[_kv_messages_pb2.Unmet, _Mapping]] = ...) -> None: ...
+    release: _lock_pb2.ReleaseResponse
+    guard: GuardReply
+    def __init__(self, header: _Optional[_Union[_kv_messages_pb2.ResponseHeader, _Mapping]] = ..., answered: bool = ..., revision: _Optional[int] = ..., reply_omitted: bool = ..., put: _Optional[_Union[_kv_messages_pb2.PutResponse, _Mapping]] = ..., delete: _Optional[_Union[_kv_messages_pb2.DeleteResponse, _Mapping]] = ..., compare_and_set: _Optional[_Union[_kv_messages_pb2.CompareAndSetResponse, _Mapping]] = ..., update: _Optional[_Union[_kv_messages_pb2.UpdateResponse, _Mapping]] = ..., txn: _Optional[_Union[_kv_messages_pb2.TxnResponse, _Mapping]] = ..., grant: _Optional[_Union[_lease_pb2.GrantResponse, _Mapping]] = ..., revoke: _Optional[_Union[_lease_pb2.RevokeResponse, _Mapping]] = ..., refused: _Optional[_Union[RefusedReply, _Mapping]] = ..., invariant: _Optional[_Union[InvariantReply, _Mapping]] = ..., unmet: _Optional[_Union[_kv_messages_pb2.Unmet, _Mapping]] = ..., release: _Optional[_Union[_lock_pb2.ReleaseResponse, _Mapping]] = ..., guard: _Optional[_Union[GuardReply, _Mapping]] = ...) -> None: ...
 
 class RefusedReply(_message.Message):
     __slots__ = ("reason", "message")
@@ -81,5 +86,9 @@ class RefusedReply(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class InvariantReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GuardReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from kvraft.v1 import kv_messages_pb2 as kvraft_dot_v1_dot_kv__messages__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15kvraft/v1/watch.proto\x12\tkvraft.v1\x1a\x1bkvraft/v1/kv_messages.proto\"\xf0\x01\n\x0cWatchRequest\x12\r\n\x03key\x18\x01 \x01(\x0cH\x00\x12\x10\n\x06prefix\x18\x02 \x01(\x0cH\x00\x12$\n\x05range\x18\x03 \x01(\x0b\x32\x13.kvraft.v1.KeyRangeH\x00\x12\x1b\n\x0estart_revision\x18\x04 \x01(\x03H\x01\x88\x01\x01\x12\x10\n\x08previous\x18\x05 \x01(\x08\x12\x0f\n\x07no_puts\x18\x06 \x01(\x08\x12\x12\n\nno_deletes\x18\x07 \x01(\x08\x12\x18\n\x0bprogress_ms\x18\x08 \x01(\x05H\x02\x88\x01\x01\x42\x08\n\x06targetB\x11\n\x0f_start_revisionB\x0e\n\x0c_progress_ms\"\xa3\x01\n\x05\x45vent\x12\"\n\x04type\x18\x01 \x01(\x0e\x32\x14.kvraft.v1.EventType\x12\x1f\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x10.kvraft.v1.Cause\x12\x1f\n\x05\x65ntry\x18\x03 \x01(\x0b\x32\x10.kvraft.v1.Entry\x12\'\n\x08previous\x18\x04 \x01(\x0b\x32\x10.kvraft.v1.EntryH\x00\x88\x01\x01\x42\x0b\n\t_previous\"n\n\rWatchResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12 \n\x06\x65vents\x18\x02 \x03(\x0b\x32\x10.kvraft.v1.Event\x12\x10\n\x08revision\x18\x03 \x01(\x03*R\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45VENT_TYPE_PUT\x10\x01\x12\x15\n\x11\x45VENT_TYPE_DELETE\x10\x02*W\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x11\n\rCAUSE_REQUEST\x10\x01\x12\x11\n\rCAUSE_EXPIRED\x10\x02\x12\x11\n\rCAUSE_REVOKED\x10\x03\x32L\n\x0cWatchService\x12<\n\x05Watch\x12\x17.kvraft.v1.WatchRequest\x1a\x18.kvraft.v1.WatchResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15kvraft/v1/watch.proto\x12\tkvraft.v1\x1a\x1bkvraft/v1/kv_messages.proto\"\xf0\x01\n\x0cWatchRequest\x12\r\n\x03key\x18\x01 \x01(\x0cH\x00\x12\x10\n\x06prefix\x18\x02 \x01(\x0cH\x00\x12$\n\x05range\x18\x03 \x01(\x0b\x32\x13.kvraft.v1.KeyRangeH\x00\x12\x1b\n\x0estart_revision\x18\x04 \x01(\x03H\x01\x88\x01\x01\x12\x10\n\x08previous\x18\x05 \x01(\x08\x12\x0f\n\x07no_puts\x18\x06 \x01(\x08\x12\x12\n\nno_deletes\x18\x07 \x01(\x08\x12\x18\n\x0bprogress_ms\x18\x08 \x01(\x05H\x02\x88\x01\x01\x42\x08\n\x06targetB\x11\n\x0f_start_revisionB\x0e\n\x0c_progress_ms\"\xa3\x01\n\x05\x45vent\x12\"\n\x04type\x18\x01 \x01(\x0e\x32\x14.kvraft.v1.EventType\x12\x1f\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x10.kvraft.v1.Cause\x12\x1f\n\x05\x65ntry\x18\x03 \x01(\x0b\x32\x10.kvraft.v1.Entry\x12\'\n\x08previous\x18\x04 \x01(\x0b\x32\x10.kvraft.v1.EntryH\x00\x88\x01\x01\x42\x0b\n\t_previous\"n\n\rWatchResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x19.kvraft.v1.ResponseHeader\x12 \n\x06\x65vents\x18\x02 \x03(\x0b\x32\x10.kvraft.v1.Event\x12\x10\n\x08revision\x18\x03 \x01(\x03*R\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45VENT_TYPE_PUT\x10\x01\x12\x15\n\x11\x45VENT_TYPE_DELETE\x10\x02*i\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x11\n\rCAUSE_REQUEST\x10\x01\x12\x11\n\rCAUSE_EXPIRED\x10\x02\x12\x11\n\rCAUSE_REVOKED\x10\x03\x12\x10\n\x0c\x43\x41USE_FENCED\x10\x04\x32L\n\x0cWatchService\x12<\n\x05Watch\x12\x17.kvraft.v1.WatchRequest\x1a\x18.kvraft.v1.WatchResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,13 +35,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTTYPE']._serialized_start=586
   _globals['_EVENTTYPE']._serialized_end=668
   _globals['_CAUSE']._serialized_start=670
-  _globals['_CAUSE']._serialized_end=757
+  _globals['_CAUSE']._serialized_end=775
   _globals['_WATCHREQUEST']._serialized_start=66
   _globals['_WATCHREQUEST']._serialized_end=306
   _globals['_EVENT']._serialized_start=309
   _globals['_EVENT']._serialized_end=472
   _globals['_WATCHRESPONSE']._serialized_start=474
   _globals['_WATCHRESPONSE']._serialized_end=584
-  _globals['_WATCHSERVICE']._serialized_start=759
-  _globals['_WATCHSERVICE']._serialized_end=835
+  _globals['_WATCHSERVICE']._serialized_start=777
+  _globals['_WATCHSERVICE']._serialized_end=853
 # @@protoc_insertion_point(module_scope)

@@ -19,6 +19,7 @@ class Cause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CAUSE_REQUEST: _ClassVar[Cause]
     CAUSE_EXPIRED: _ClassVar[Cause]
     CAUSE_REVOKED: _ClassVar[Cause]
+    CAUSE_FENCED: _ClassVar[Cause]
 EVENT_TYPE_UNSPECIFIED: EventType
 EVENT_TYPE_PUT: EventType
 EVENT_TYPE_DELETE: EventType
@@ -26,6 +27,7 @@ CAUSE_UNSPECIFIED: Cause
 CAUSE_REQUEST: Cause
 CAUSE_EXPIRED: Cause
 CAUSE_REVOKED: Cause
+CAUSE_FENCED: Cause
 
 class WatchRequest(_message.Message):
     __slots__ = ("key", "prefix", "range", "start_revision", "previous", "no_puts", "no_deletes", "progress_ms")

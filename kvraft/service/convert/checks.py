@@ -1,5 +1,7 @@
 """Parts of requests that every kind has: what is refused, and in which words."""
 
+from collections.abc import Sequence
+
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.limits import RequestLimits
 from kvraft.service.errors import CallError
@@ -31,6 +33,14 @@ def checked_bound(bound: bytes, field: str, limits: RequestLimits) -> bytes:
     if len(bound) > limits.key_bytes:
         raise too_large(field, len(bound), limits.key_bytes)
     return bound
+
+
+def checked_length(given: bytes, field: str, most: int) -> bytes:
+    """Return `given`; CallError unless it has 1 to `most` bytes."""
+    if 1 <= len(given) <= most:
+        return given
+    text = f"{field}: 1 to {most} bytes, got {len(given)}"
+    raise CallError(Reason.INVALID, Outcome.NOT_APPLIED, text, limit=most, actual=len(given))
 
 
 def checked_value(value: bytes, field: str, limits: RequestLimits) -> bytes:
@@ -77,3 +87,13 @@ def checked_from(number: int, least: int, field: str) -> int:
 def shown(text: bytes) -> str:
     """Return a user's bytes for a message, cut where they are long."""
     return repr(text) if len(text) <= SHOWN_BYTES else f"{text[:SHOWN_BYTES]!r}..."
+
+
+def require_understood(features: Sequence[str]) -> None:
+    """CallError where a request needs what this version does not know (RULES I14): none so far.
+
+    Unknown fields are skipped by protobuf; a client names here those that nobody may skip.
+    """
+    if features:
+        named = ", ".join(feature[:64] for feature in features[:4])
+        raise invalid(f"must_understand: this server does not know {named}")

@@ -6,11 +6,13 @@ from kvraft.core.conditions import All, AnyOf, Clause, Condition, Literal, Not, 
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.limits import RequestLimits
 from kvraft.service.convert.checks import checked_bound, checked_key, checked_value, invalid
+from kvraft.service.convert.locks import checked_lock_name
 from kvraft.service.errors import CallError
 from kvraft.v1 import kv_pb2
 
 TARGETS: Final = {each.value: each for each in Target}
 OPERATORS: Final = {each.value: each for each in Operator}
+_KEY_CHECKS: Final = {Target.COUNT: checked_bound, Target.FENCE: checked_lock_name}
 
 
 def condition_of(given: kv_pb2.Condition, limits: RequestLimits) -> Condition:
@@ -68,8 +70,7 @@ class ConditionReader:
             raise invalid(f"{place}: target: one of {_names(Target)}, got {given.target}")
         if operator is None:
             raise invalid(f"{place}: operator: one of {_names(Operator)}, got {given.operator}")
-        check = checked_bound if target is Target.COUNT else checked_key
-        key = check(given.key, f"{place}: key", self._limits)
+        key = _KEY_CHECKS.get(target, checked_key)(given.key, f"{place}: key", self._limits)
         if len(given.operands) > most:
             raise invalid(f"{place}: operands: at most {most}, got {len(given.operands)}")
         operands = tuple(self._literal(each, place) for each in given.operands)

@@ -1,4 +1,4 @@
-"""Who asks: identities of mutations, and the mutation that carries one."""
+"""Who asks: identities of mutations, and the mutation with all that it carries."""
 
 from kvraft.core.commands import (
     Identity,
@@ -8,12 +8,11 @@ from kvraft.core.commands import (
     SessionIdentity,
 )
 from kvraft.core.conditions import Condition
-from kvraft.core.errors import Outcome, Reason
 from kvraft.core.limits import RequestLimits
-from kvraft.service.convert.checks import checked_from, invalid
+from kvraft.service.convert.checks import checked_from, checked_length, invalid, require_understood
 from kvraft.service.convert.conditions import condition_of
-from kvraft.service.errors import CallError
-from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2
+from kvraft.service.convert.locks import fences_of
+from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2, lock_pb2
 
 _Identified = (
     kv_pb2.PutRequest
@@ -24,6 +23,8 @@ _Identified = (
     | lease_pb2.GrantRequest
     | lease_pb2.RevokeRequest
     | cluster_pb2.SetInvariantRequest
+    | cluster_pb2.GuardPrefixRequest
+    | lock_pb2.ReleaseRequest
 )
 _Conditional = (
     kv_pb2.PutRequest | kv_pb2.DeleteRequest | kv_pb2.CompareAndSetRequest | kv_pb2.UpdateRequest
@@ -36,11 +37,9 @@ def identity_of(given: kv_pb2.Identity, limits: RequestLimits) -> Identity:
         case "session":
             return _session_identity(given.session)
         case "idempotency_key":
-            size, most = len(given.idempotency_key), limits.idempotency_key_bytes
-            if 1 <= size <= most:
-                return KeyIdentity(given.idempotency_key)
-            text = f"identity.idempotency_key: 1 to {most} bytes, got {size}"
-            raise CallError(Reason.INVALID, Outcome.NOT_APPLIED, text, limit=most, actual=size)
+            most = limits.idempotency_key_bytes
+            key = checked_length(given.idempotency_key, "identity.idempotency_key", most)
+            return KeyIdentity(key)
         case _:
             raise invalid("identity: one of session, idempotency_key must be set, got none")
 
@@ -58,14 +57,14 @@ def _session_identity(given: kv_pb2.SessionIdentity) -> SessionIdentity:
 def identified(
     mutation: Mutation, request: _Identified, limits: RequestLimits
 ) -> Mutation | Request:
-    """Return the mutation with the identity of its request, where it has one."""
+    """Return the mutation with the fences and the identity of its request, where it has any."""
     return _wrapped(mutation, None, request, limits)
 
 
 def conditional(
     mutation: Mutation, request: _Conditional, limits: RequestLimits
 ) -> Mutation | Request:
-    """Return the mutation with the condition and the identity of its request."""
+    """Return the mutation with the condition, the fences and the identity of its request."""
     condition = None
     if request.HasField("condition"):
         condition = condition_of(request.condition, limits)
@@ -75,8 +74,10 @@ def conditional(
 def _wrapped(
     mutation: Mutation, condition: Condition | None, request: _Identified, limits: RequestLimits
 ) -> Mutation | Request:
-    """A mutation with neither stays plain: that is the hot path."""
+    """A mutation with none of them stays plain: that is the hot path."""
+    require_understood(request.must_understand)
     identity = identity_of(request.identity, limits) if request.HasField("identity") else None
-    if condition is None and identity is None:
+    fences = fences_of(request.fences, limits)
+    if condition is None and identity is None and not fences:
         return mutation
-    return Request(mutation, condition, identity)
+    return Request(mutation, condition, identity, fences)

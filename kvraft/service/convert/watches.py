@@ -21,6 +21,7 @@ CAUSES: Final = {
     Cause.REQUEST: watch_pb2.CAUSE_REQUEST,
     Cause.EXPIRED: watch_pb2.CAUSE_EXPIRED,
     Cause.REVOKED: watch_pb2.CAUSE_REVOKED,
+    Cause.FENCED: watch_pb2.CAUSE_FENCED,
 }
 
 

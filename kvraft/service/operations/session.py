@@ -4,10 +4,12 @@ from kvraft.core.commands import Resolve, SessionClose, SessionOpen
 from kvraft.core.results import (
     CasResult,
     DeleteResult,
+    GuardResult,
     InvariantResult,
     LeaseResult,
     PutResult,
     Refused,
+    ReleaseResult,
     Resolved,
     Result,
     RevokeResult,
@@ -80,7 +82,7 @@ class SessionOperations:
             fill_reply(response, resolved.result, self._calls.limits.reply_bytes)
 
 
-def fill_reply(  # noqa: C901 - one case for each result
+def fill_reply(  # noqa: C901, PLR0912 - one case for each result
     response: session_pb2.ResolveResponse, result: Result, reply_bytes: int
 ) -> None:
     """Write the stored reply, in the shape in which it was told then."""
@@ -107,6 +109,11 @@ def fill_reply(  # noqa: C901 - one case for each result
             response.revoke.deleted = result.deleted
         case InvariantResult():
             response.invariant.SetInParent()
+        case ReleaseResult():
+            response.release.SetInParent()
+            response.release.released = result.released
+        case GuardResult():
+            response.guard.SetInParent()
         case Refused():
             response.refused.reason, response.refused.message = result.reason, result.message
         case _:

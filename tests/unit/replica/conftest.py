@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from lock_desk import LockDesk, acquire
 
 from kvraft.consensus.port import (
     Applied,
@@ -13,7 +14,7 @@ from kvraft.consensus.port import (
     Role,
 )
 from kvraft.core.codec import decode_entry, encode_entry
-from kvraft.core.commands import Bootstrap, Entry, Member
+from kvraft.core.commands import Bootstrap, Confirm, Entry, Member
 from kvraft.core.limits import ApplyLimits
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.replica import Replica
@@ -212,3 +213,17 @@ def follower() -> Rig:
 @pytest.fixture
 def make_rig() -> type[Rig]:
     return Rig
+
+
+@pytest.fixture
+def desk() -> LockDesk:
+    """A lock hub, driven by hand."""
+    return LockDesk()
+
+
+@pytest.fixture
+def held(desk: LockDesk) -> LockDesk:
+    """... whose lock is held by somebody elsewhere."""
+    desk.apply(acquire(b"holder"))
+    desk.apply(Confirm(b"holder"))
+    return desk

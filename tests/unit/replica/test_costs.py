@@ -1,21 +1,29 @@
 """What a command is reckoned to cost, and what is refused for want of space."""
 
+from dataclasses import replace
+
 import pytest
 
 from kvraft.core.actions import Action, ActionKind
 from kvraft.core.commands import (
+    Acquire,
+    Attach,
     CompareAndSet,
+    Confirm,
     Delete,
     DeleteRange,
     Entry,
     Expect,
+    Fence,
     Get,
     GetRange,
+    GuardPrefix,
     KeyIdentity,
     LeaseGrant,
     LeaseKeepAlive,
     LeaseRevoke,
     Put,
+    Release,
     Request,
     Resolve,
     SessionOpen,
@@ -103,6 +111,12 @@ def test_a_value_that_comes_in_the_same_entry_counts_for_those_behind_it(machine
         (Request(Put(b"k", b"x" * KIB), VALUE, IDENTITY), KIB + 500),
         (Txn(VALUE, (Put(b"k", b"x" * KIB),), (Put(b"k", b"x" * KIB),)), 2 * KIB + 500),
         (update(ActionKind.APPEND, ActionKind.APPEND, operand=b"x" * KIB), 2 * KIB),
+        (Acquire(b"k" * 64, (b"a" * 512, b"b" * 512), owner=b"o" * 64, ttl_ms=1), 2 * KIB // 2),
+        (Attach(tuple(range(1, 1_001))), 8_000),
+        (Release(fence=Fence(b"l" * 512, 1)), 512),
+        (Release(key=b"k" * 64), 64),
+        (GuardPrefix(b"p" * KIB, b"l" * 512), KIB + 512),
+        (Request(Delete(b"k"), None, None, (Fence(b"l" * 512, 1),) * 2), KIB),
         (Request(Put(b"k", b"v"), Clause(b"k", Target.VERSION, Operator.IN, (7,) * 256)), 8 * 256),
     ],
 )
@@ -110,7 +124,42 @@ def test_what_the_log_holds(command, least) -> None:
     assert least < log_bytes(command) < least + 400
 
 
+def test_what_locks_cost() -> None:
+    machine = StateMachine()
+
+    def cost(command) -> int:
+        return EntryCosts(machine, WIDE).of(command)
+
+    def apply(*commands) -> list:
+        return machine.apply(machine.index + 1, Entry(None, commands))
+
+    held = Acquire(b"held", (b"l",), owner=b"me", ttl_ms=60_000)
+    other = Acquire(b"other", (b"m",), owner=b"me", ttl_ms=60_000)
+    assert cost(held) == cost(other) == cost(Confirm(b"held")) == 1
+    (granted,) = apply(held)
+    assert cost(Acquire(b"many", tuple(b"%02d" % each for each in range(64)), ttl_ms=1)) == 5
+    for number in range(0, 2_000, 500):
+        wanted = range(number, number + 500)
+        apply(*(Acquire(b"%d" % each, (b"l",), ttl_ms=60_000) for each in wanted))
+    assert cost(other) == 1 + 2_001 // 200, "a search for a cycle"
+    assert cost(Acquire(b"new", (b"m",), owner=b"you", ttl_ms=60_000)) == 1
+    assert cost(Acquire(b"new", (b"m",), ttl_ms=60_000)) == 1
+    assert cost(Attach(tuple(range(1, 1_001)))) == 26
+    lease_id = granted.lease_id
+    releases = [Release(key=b"held"), Release(fence=granted.fences[0])]
+    for command in releases:
+        assert cost(replace(command, end_lease=True)) == 1
+    apply(*(Put(b"%d" % number, b"", lease_id) for number in range(4_000)))
+    for command in releases:
+        assert cost(replace(command, end_lease=True)) == 1 + 4_001 // 40
+        assert cost(command) == 1
+    assert cost(Release(key=b"unknown", end_lease=True)) == 1
+    assert cost(Release(fence=Fence(b"l", 77), end_lease=True)) == 1
+
+
 GROWING = [
+    GuardPrefix(b"p", b"l"),
+    GuardPrefix(b"p", per_key=True),
     Put(b"k", b"v"),
     CompareAndSet(b"k", b"v", Expect(absent=True)),
     LeaseGrant(1_000),
@@ -123,6 +172,12 @@ GROWING = [
     Request(Txn(None, (Txn(None, (update(ActionKind.APPEND),)),)), None, IDENTITY),
 ]
 FREEING = [
+    Acquire(b"k", (b"l",), ttl_ms=1_000),
+    Attach((1,)),
+    Confirm(b"k"),
+    Release(key=b"k"),
+    GuardPrefix(b"p"),
+    Request(Delete(b"k"), None, None, (Fence(b"l", 1),)),
     Delete(b"k"),
     DeleteRange(b"k", None),
     LeaseRevoke(1),

@@ -4,6 +4,7 @@ import random
 
 from kvraft.consensus.port import Role
 from kvraft.core.commands import LeaseGrant, Put
+from kvraft.core.limits import ApplyLimits
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.ticker import Ticker
 
@@ -95,11 +96,14 @@ def test_the_ticker_without_a_stamp_or_a_deadline_has_nothing_to_do(rig):
     assert not ticker.due(rig.replica.machine, None)
     assert not ticker.due(rig.replica.machine, 10**9)
     assert not ticker.overdue(rig.replica.machine)
-    keyless = type("Machine", (), {"cluster_time_ms": 5})()
+    keyless = type("Machine", (), {"cluster_time_ms": 5, "place_count": 0})()
     keyless.next_deadline_ms = lambda: 90_000
     keyless.smallest_ttl_ms = lambda: None
     assert not ticker.due(keyless, 10_004)
     assert ticker.due(keyless, 10_005)
+    keyless.place_count, keyless.limits = 1, ApplyLimits(attach_ms=8_000)
+    assert not ticker.due(keyless, 2_004)
+    assert ticker.due(keyless, 2_005)
     keyless.smallest_ttl_ms = lambda: 1000
     assert not ticker.due(keyless, 254)
     assert ticker.due(keyless, 255)

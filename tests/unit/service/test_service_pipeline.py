@@ -13,7 +13,7 @@ from kvraft.core.errors import Outcome, Reason
 from kvraft.replica.outcomes import Denied
 from kvraft.service.limits import ServiceLimits
 from kvraft.service.server import build_server
-from kvraft.v1 import error_pb2, kv_pb2, lease_pb2, session_pb2
+from kvraft.v1 import error_pb2, kv_pb2, lease_pb2, lock_pb2, session_pb2
 
 pytestmark = pytest.mark.asyncio
 
@@ -83,6 +83,10 @@ REQUESTS: dict[str, Any] = {
     "grant": lease_pb2.GrantRequest(ttl_ms=5_000, lease_id=77),
     "keep_alive": lease_pb2.KeepAliveRequest(lease_id=5),
     "revoke": lease_pb2.RevokeRequest(lease_id=5),
+    "acquire": lock_pb2.AcquireRequest(key=b"a", names=[b"l"], lease_id=5),
+    "confirm": lock_pb2.ConfirmRequest(key=b"held"),
+    "release": lock_pb2.ReleaseRequest(key=b"held"),
+    "check_fence": lock_pb2.CheckFenceRequest(fence=kv_pb2.Fence(lock=b"l", token=1)),
     "open": session_pb2.OpenRequest(),
     "close": session_pb2.CloseRequest(session_id=1),
     "resolve": session_pb2.ResolveRequest(identity=kv_pb2.Identity(idempotency_key=b"never")),
@@ -98,6 +102,10 @@ async def stub_answer(wire: Wire, kind: str) -> Any:
     stub: Any = wire.kv
     if kind in ("grant", "revoke"):
         stub = wire.lease
+    if kind in ("confirm", "release", "check_fence"):
+        stub = wire.lock
+    if kind == "acquire":
+        return await wire.lock.Acquire(request).read()
     if kind in ("open", "close", "resolve"):
         stub = wire.session
     return await getattr(stub, name)(request)
@@ -107,6 +115,8 @@ async def prepare(wire: Wire) -> None:
     await wire.kv.Put(kv_pb2.PutRequest(key=b"a", value=b"1"))
     await wire.lease.Grant(lease_pb2.GrantRequest(ttl_ms=9_000, lease_id=5))
     await wire.session.Open(session_pb2.OpenRequest())
+    held = lock_pb2.AcquireRequest(key=b"held", names=[b"l"], lease_id=5)
+    assert (await wire.lock.Acquire(held).read()).HasField("granted")
 
 
 @pytest.mark.parametrize("kind", REQUESTS)

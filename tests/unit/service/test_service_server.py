@@ -76,6 +76,7 @@ async def test_reflection_lists_the_services_and_describes_them(wire: Wire) -> N
     assert {service.name for service in listed.list_services_response.service} == {
         "kvraft.v1.KVService",
         "kvraft.v1.LeaseService",
+        "kvraft.v1.LockService",
         "kvraft.v1.ClusterService",
         "kvraft.v1.SessionService",
         "kvraft.v1.WatchService",

@@ -5,7 +5,7 @@ from grpc import StatusCode
 from service_wire import Wire, failing
 
 from kvraft.core.commands import KeyIdentity, Request, SessionIdentity
-from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2, session_pb2
+from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2, lock_pb2, session_pb2
 
 pytestmark = pytest.mark.asyncio
 
@@ -61,6 +61,12 @@ MUTATIONS = {
         "SetInvariant",
         cluster_pb2.SetInvariantRequest(invariant=cluster_pb2.Invariant(key=b"i", min=1)),
     ),
+    "release": ("lock", "Release", lock_pb2.ReleaseRequest(key=b"held")),
+    "guard": (
+        "cluster",
+        "GuardPrefix",
+        cluster_pb2.GuardPrefixRequest(guard=cluster_pb2.Guard(prefix=b"g/", lock=b"l")),
+    ),
     "unmet": put(condition=FALSE),
 }
 
@@ -68,6 +74,8 @@ MUTATIONS = {
 async def prepared(wire: Wire) -> None:
     await wire.kv.Put(kv_pb2.PutRequest(key=b"there", value=b"here"))
     await wire.lease.Grant(lease_pb2.GrantRequest(ttl_ms=5_000, lease_id=77))
+    held = lock_pb2.AcquireRequest(key=b"held", names=[b"l"], lease_id=77)
+    await wire.lock.Acquire(held).read()
 
 
 @pytest.mark.parametrize("case", MUTATIONS)
