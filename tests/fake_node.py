@@ -10,6 +10,7 @@ from concurrent import futures
 
 import grpc
 from fake_answers import NO_QUORUM, bare, deny, lost
+from fake_locks import LockView
 from fake_pipeline import PipelineView
 from fake_sessions import SessionView
 from fake_store import FakeStore
@@ -19,6 +20,7 @@ from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2
 from kvraft.v1.cluster_pb2_grpc import ClusterServiceServicer, add_ClusterServiceServicer_to_server
 from kvraft.v1.kv_pb2_grpc import KVServiceServicer, add_KVServiceServicer_to_server
 from kvraft.v1.lease_pb2_grpc import LeaseServiceServicer, add_LeaseServiceServicer_to_server
+from kvraft.v1.lock_pb2_grpc import add_LockServiceServicer_to_server
 from kvraft.v1.session_pb2_grpc import add_SessionServiceServicer_to_server
 from kvraft.v1.watch_pb2_grpc import add_WatchServiceServicer_to_server
 
@@ -34,12 +36,12 @@ class FakeNode(KVServiceServicer, LeaseServiceServicer, ClusterServiceServicer):
         self.script = defaultdict(list)
         self.calls = []
         self.released = threading.Event()
-        leases, sessions = _LeaseView(self), SessionView(self)
+        leases, sessions, locks = _LeaseView(self), SessionView(self), LockView(self)
         self.streams = 0
         """Pipelines that were begun."""
         self.pipeline = None
         if pipeline:
-            self.pipeline = PipelineView(keys=self, leases=leases, sessions=sessions)
+            self.pipeline = PipelineView(keys=self, leases=leases, sessions=sessions, locks=locks)
         self._server = grpc.server(
             futures.ThreadPoolExecutor(80), options=[("grpc.so_reuseport", 0)]
         )
@@ -47,6 +49,7 @@ class FakeNode(KVServiceServicer, LeaseServiceServicer, ClusterServiceServicer):
         add_LeaseServiceServicer_to_server(leases, self._server)
         add_ClusterServiceServicer_to_server(self, self._server)
         add_SessionServiceServicer_to_server(sessions, self._server)
+        add_LockServiceServicer_to_server(locks, self._server)
         add_WatchServiceServicer_to_server(WatchView(self), self._server)
         address = f"127.0.0.1:{port}"
         if credentials is None:
@@ -237,6 +240,29 @@ class FakeNode(KVServiceServicer, LeaseServiceServicer, ClusterServiceServicer):
             return cluster_pb2.ListInvariantsResponse(header=self.header(), invariants=found)
 
         return self.run("ListInvariants", request, context, answer)
+
+    def GuardPrefix(self, request, context):
+        def answer():
+            guard = request.guard
+            self.store.guards.pop(guard.prefix, None)
+            if guard.WhichOneof("by") is not None:
+                self.store.guards[guard.prefix] = guard
+            return cluster_pb2.GuardPrefixResponse(header=self.header())
+
+        return self.run("GuardPrefix", request, context, answer)
+
+    def ListGuards(self, request, context):
+        def answer():
+            found = self.store.guards.values()
+            return cluster_pb2.ListGuardsResponse(header=self.header(), guards=found)
+
+        return self.run("ListGuards", request, context, answer)
+
+    def Contention(self, request, context):
+        def answer():
+            return cluster_pb2.ContentionResponse(header=self.header(), **self.store.contention)
+
+        return self.run("Contention", request, context, answer)
 
     def Snapshot(self, request, context):
         parts = self.run("Snapshot", request, context, lambda: [b"head", b"body", b"tail"])

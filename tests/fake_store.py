@@ -7,6 +7,7 @@ import threading
 
 import grpc
 from fake_answers import deny
+from fake_locks import FakeLocks
 
 from kvraft.v1 import kv_pb2, watch_pb2
 
@@ -38,6 +39,9 @@ class FakeStore:
         self.window = 1_024
         self.outcomes = {}
         self.omit_replies = False
+        self.guards = {}
+        self.contention = {}
+        self.locks = FakeLocks(self)
 
     # -- writes
 
@@ -186,6 +190,9 @@ class FakeStore:
     def _compare(self, clause):
         entry = self.entries.get(clause.key)
         operand = getattr(clause.operands[0], clause.operands[0].WhichOneof("value"))
+        if clause.target == kv_pb2.TARGET_FENCE:
+            held = self.locks.holds(clause.key, operand)
+            return held == (clause.operator == kv_pb2.OPERATOR_EQUAL)
         if clause.target == kv_pb2.TARGET_COUNT:
             left = sum(key.startswith(clause.key) for key in self.entries)
         elif clause.target == kv_pb2.TARGET_EXISTS:
@@ -202,6 +209,7 @@ class FakeStore:
 
     def once(self, request, context, default):
         """Answer a mutation by what its identity was answered before, where there is such."""
+        self.locks.check_fences(request, context)
         kind = request.DESCRIPTOR
         if kind.name == "ResolveRequest" or "identity" not in kind.fields_by_name:
             return default()

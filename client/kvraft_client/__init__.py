@@ -6,11 +6,17 @@ the call changed nothing (NOT_APPLIED) or may have (UNKNOWN); see `kvraft_client
 """
 
 from kvraft_client._async.client import AsyncClient
+from kvraft_client._async.election import AsyncElection
 from kvraft_client._async.lease import AsyncLease
+from kvraft_client._async.lock import AsyncLock
+from kvraft_client._async.once import AsyncOnce
 from kvraft_client._async.transaction import AsyncTransaction
 from kvraft_client._async.watching import AsyncWatch
 from kvraft_client._sync.client import Client
+from kvraft_client._sync.election import Election
 from kvraft_client._sync.lease import Lease
+from kvraft_client._sync.lock import Lock
+from kvraft_client._sync.once import Once
 from kvraft_client._sync.transaction import Transaction
 from kvraft_client._sync.watching import Watch
 from kvraft_client.actions import Action
@@ -31,12 +37,15 @@ from kvraft_client.conditions import Condition
 from kvraft_client.errors import (
     Abandoned,
     AccessDenied,
+    AlreadyHeld,
     ClientClosed,
     Compacted,
     ConditionFailed,
     Conflict,
     DeadlineExceeded,
+    Deadlock,
     Exhausted,
+    FenceRequired,
     InvalidRequest,
     InvariantViolated,
     KeyReused,
@@ -44,6 +53,10 @@ from kvraft_client.errors import (
     LeaseExists,
     LeaseLost,
     LeaseNotFound,
+    LockLost,
+    LockModeConflict,
+    LockNotFound,
+    LockTimeout,
     NoQuorum,
     NoSpace,
     NotApplied,
@@ -51,11 +64,23 @@ from kvraft_client.errors import (
     OutcomeUnknown,
     RevisionUnavailable,
     SessionExpired,
+    StaleFence,
     TooLarge,
     TransactionConflict,
     Unavailable,
     Unreachable,
     WrongType,
+)
+from kvraft_client.fences import Fence, FenceLike
+from kvraft_client.lock_values import (
+    Contention,
+    Guard,
+    Histogram,
+    KeyContention,
+    Leader,
+    LockContention,
+    LockDescription,
+    LockPlace,
 )
 from kvraft_client.operations import Operation
 from kvraft_client.policy.identity import Identity, KeyIdentity, SessionIdentity
@@ -79,9 +104,13 @@ __all__ = [
     "Abandoned",
     "AccessDenied",
     "Action",
+    "AlreadyHeld",
     "Applied",
     "AsyncClient",
+    "AsyncElection",
     "AsyncLease",
+    "AsyncLock",
+    "AsyncOnce",
     "AsyncTransaction",
     "AsyncWatch",
     "CasResult",
@@ -91,18 +120,28 @@ __all__ = [
     "Condition",
     "ConditionFailed",
     "Conflict",
+    "Contention",
     "DeadlineExceeded",
+    "Deadlock",
     "DeleteResult",
+    "Election",
     "Entry",
     "Event",
     "Exhausted",
+    "Fence",
+    "FenceLike",
+    "FenceRequired",
+    "Guard",
+    "Histogram",
     "Identity",
     "InvalidRequest",
     "Invariant",
     "InvariantViolated",
+    "KeyContention",
     "KeyIdentity",
     "KeyReused",
     "KvraftError",
+    "Leader",
     "Lease",
     "LeaseDescription",
     "LeaseExists",
@@ -112,6 +151,14 @@ __all__ = [
     "LeaseState",
     "LeaseSummary",
     "ListResult",
+    "Lock",
+    "LockContention",
+    "LockDescription",
+    "LockLost",
+    "LockModeConflict",
+    "LockNotFound",
+    "LockPlace",
+    "LockTimeout",
     "Metrics",
     "ModifyResult",
     "NeverApplied",
@@ -120,6 +167,7 @@ __all__ = [
     "NodeHash",
     "NodeStatus",
     "NotApplied",
+    "Once",
     "Operation",
     "Outcome",
     "OutcomeUnknown",
@@ -130,6 +178,7 @@ __all__ = [
     "SessionExpired",
     "SessionIdentity",
     "SnapshotInfo",
+    "StaleFence",
     "StateHash",
     "TooLarge",
     "Transaction",

@@ -78,7 +78,8 @@ class Event:
     """Of a delete: only the key, and mod_revision = the revision of the delete."""
     previous: Entry | None
     """Only where it was asked for, and there was one."""
-    cause: Literal["request", "expired", "revoked"]
+    cause: Literal["request", "expired", "revoked", "fenced"]
+    """"fenced": a request that carried fences."""
 
     @property
     def revision(self) -> int:
@@ -155,5 +156,11 @@ class Metrics:
     """Turns that `modify` took in a key's queue."""
     waited_s: float = 0.0
     """Seconds between attempts and in queues, of all callers together."""
+    locks: int = 0
+    """Locks that were had."""
+    locks_lost: int = 0
+    """... and lost before they were given up."""
+    lock_wait_s: float = 0.0
+    """Seconds spent waiting for locks, in vain too, of all callers together."""
     sessions: int = 0
     watch_resumes: int = 0

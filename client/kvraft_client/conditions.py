@@ -33,6 +33,7 @@ class Target(IntEnum):
     NUMBER = 7
     JSON = 8
     COUNT = 9
+    FENCE = 10
 
 
 class Operator(IntEnum):
@@ -217,6 +218,11 @@ def count(prefix: Data) -> Place[int]:
 def exists(key: Data, pointer: str = "") -> Clause:
     """Demand that the key is there (with `pointer`: that place in its JSON value); `~` for not."""
     return Clause(_key(key), Target.EXISTS, Operator.EQ, (True,), pointer)
+
+
+def fence(lock: Data, token: int) -> Clause:
+    """Demand that a current holder of the lock has exactly this token; `~` for not."""
+    return Clause(_key(lock), Target.FENCE, Operator.EQ, (_integer(token),))
 
 
 def _key(key: Data) -> bytes:

@@ -13,6 +13,14 @@ KvraftError                  .outcome, .reason, .endpoint
 │   ├── LeaseNotFound        no such lease: it expired or was revoked
 │   ├── LeaseExists          the lease id asked for is taken
 │   ├── LeaseLost            this process's lease is over; raised without asking the store
+│   ├── LockTimeout          the lock was not had within `wait`
+│   ├── Deadlock             waiting would close a cycle; the message names it
+│   ├── AlreadyHeld          this owner holds the lock, or waits for it, already
+│   ├── LockModeConflict     the lock is in use in another mode, or with another capacity
+│   ├── LockNotFound         no such lock, or nobody holds it
+│   ├── LockLost             this process holds the lock no more
+│   │   └── StaleFence       the store's word: the fence is not that of a current holder
+│   ├── FenceRequired        a guard demands the fence of its lock's exclusive holder
 │   ├── Exhausted            a quota is full or the node is overloaded
 │   │   └── NoSpace          the store accepts only what frees space
 │   ├── RevisionUnavailable  the revision asked for is not reached yet, or
@@ -35,19 +43,22 @@ Imports: policy and values only.
 
 from collections.abc import Sequence
 
-from kvraft_client.policy.failure import Failure, Outcome
+from kvraft_client.policy.failure import Outcome
 from kvraft_client.policy.identity import Identity
 from kvraft_client.values import Entry, Unmet
 
 __all__ = [
     "Abandoned",
     "AccessDenied",
+    "AlreadyHeld",
     "ClientClosed",
     "Compacted",
     "ConditionFailed",
     "Conflict",
     "DeadlineExceeded",
+    "Deadlock",
     "Exhausted",
+    "FenceRequired",
     "InvalidRequest",
     "InvariantViolated",
     "KeyReused",
@@ -55,16 +66,20 @@ __all__ = [
     "LeaseExists",
     "LeaseLost",
     "LeaseNotFound",
+    "LockLost",
+    "LockModeConflict",
+    "LockNotFound",
+    "LockTimeout",
     "NoQuorum",
     "NoSpace",
     "NotApplied",
     "Outcome",
     "OutcomeUnknown",
     "RevisionUnavailable",
+    "StaleFence",
     "TooLarge",
     "Unavailable",
     "Unreachable",
-    "error_for",
 ]
 
 
@@ -188,6 +203,54 @@ class LeaseLost(NotApplied):
     reason = "LEASE_LOST"
 
 
+class LockTimeout(NotApplied):
+    """The lock was not had within `wait`; nobody waits for it any more."""
+
+    reason = "LOCK_TIMEOUT"
+
+
+class Deadlock(NotApplied):
+    """Waiting would close a cycle, which the message names: release what you hold, begin anew."""
+
+    reason = "DEADLOCK"
+
+
+class AlreadyHeld(NotApplied):
+    """This owner holds the lock, or waits for it, already: locks are not reentrant."""
+
+    reason = "ALREADY_HELD"
+
+
+class LockModeConflict(NotApplied):
+    """The lock is in use in another mode, or with another capacity."""
+
+    reason = "LOCK_MODE"
+
+
+class LockNotFound(NotApplied):
+    """No such lock, or nobody holds it."""
+
+    reason = "LOCK_NOT_FOUND"
+
+
+class LockLost(NotApplied):
+    """This process holds the lock no more, by its own clock or by the store's word."""
+
+    reason = "LOCK_LOST"
+
+
+class StaleFence(LockLost):
+    """A fence is not that of a current holder; the message names lock, token and holder."""
+
+    reason = "STALE_FENCE"
+
+
+class FenceRequired(NotApplied):
+    """A guard demands the fence of its lock's exclusive holder; the message names both."""
+
+    reason = "FENCE_REQUIRED"
+
+
 class Exhausted(NotApplied):
     """A quota is full, or the node is overloaded."""
 
@@ -261,58 +324,3 @@ class OutcomeUnknown(KvraftError):
 
     outcome = Outcome.UNKNOWN
     identity: Identity | None = None
-
-
-_BY_REASON: dict[str, type[NotApplied]] = {
-    "INVALID": InvalidRequest,
-    "TTL_OUT_OF_RANGE": InvalidRequest,
-    "TOO_MANY_ENTRIES": InvalidRequest,
-    "MEMBER_UNKNOWN": InvalidRequest,
-    "TOO_LARGE": TooLarge,
-    "KEY_REUSED": KeyReused,
-    "INVARIANT": InvariantViolated,
-    "WRONG_TYPE": WrongType,
-    "SESSION_EXPIRED": SessionExpired,
-    "ABANDONED": Abandoned,
-    "LEASE_NOT_FOUND": LeaseNotFound,
-    "LEASE_EXISTS": LeaseExists,
-    "LEASE_FULL": Exhausted,
-    "TOO_MANY_LEASES": Exhausted,
-    "TOO_MANY_INVARIANTS": Exhausted,
-    "OVERLOAD": Exhausted,
-    "NO_SPACE": NoSpace,
-    "COMPACTED": Compacted,
-    "FUTURE": RevisionUnavailable,
-    "NO_QUORUM": NoQuorum,
-    "NOT_LEADER": NoQuorum,
-    "SHUTTING_DOWN": Unavailable,
-    "CORRUPT": Unavailable,
-    "DEADLINE": DeadlineExceeded,
-}
-_BY_CODE: dict[str, type[NotApplied]] = {
-    "INVALID_ARGUMENT": InvalidRequest,
-    "UNAUTHENTICATED": AccessDenied,
-    "PERMISSION_DENIED": AccessDenied,
-    "DEADLINE_EXCEEDED": DeadlineExceeded,
-    "UNAVAILABLE": Unavailable,
-}
-
-
-def error_for(failure: Failure, outcome: Outcome) -> KvraftError:
-    """Make the exception for the failure that ended a call, given what it means for the effect."""
-    text = f"{failure.message} [{failure.reason or failure.code}, endpoint {failure.endpoint}]"
-    kind: type[KvraftError]
-    if outcome is Outcome.UNKNOWN:
-        kind = OutcomeUnknown
-    elif failure.reason is not None:
-        kind = _BY_REASON.get(failure.reason, _BY_CODE.get(failure.code, NotApplied))
-    elif not failure.sent:
-        kind = Unreachable
-    else:
-        kind = _BY_CODE.get(failure.code, Unavailable)
-    error = kind(text, reason=failure.reason, endpoint=failure.endpoint)
-    if isinstance(error, TooLarge):
-        error.limit, error.actual = failure.limit, failure.actual
-    if isinstance(error, Compacted):
-        error.oldest_revision = failure.oldest_revision
-    return error

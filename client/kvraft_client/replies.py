@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Protocol
 
-from kvraft.v1 import kv_pb2, lease_pb2, session_pb2, watch_pb2
+from kvraft.v1 import kv_pb2, lease_pb2, lock_pb2, session_pb2, watch_pb2
 from kvraft_client.answers import (
     Applied,
     DeleteResult,
@@ -111,7 +111,11 @@ def _previous(
     return entry_from(message.previous) if message.HasField("previous") else None
 
 
-_CAUSES = {watch_pb2.CAUSE_EXPIRED: "expired", watch_pb2.CAUSE_REVOKED: "revoked"}
+_CAUSES = {
+    watch_pb2.CAUSE_EXPIRED: "expired",
+    watch_pb2.CAUSE_REVOKED: "revoked",
+    watch_pb2.CAUSE_FENCED: "fenced",
+}
 
 
 def event_from(message: watch_pb2.Event) -> Event:
@@ -134,7 +138,7 @@ def fate_from(message: session_pb2.ResolveResponse) -> Fate:
     kind = message.WhichOneof("reply")
     if kind == "refused":
         return Refused(message.refused.reason, message.refused.message)
-    if kind is None or kind == "invariant":
+    if kind in (None, "invariant", "guard"):
         return Applied(None, message.revision, message.reply_omitted)
     if kind == "unmet":
         unmet = unmet_from(message.unmet, message)
@@ -146,7 +150,9 @@ def fate_from(message: session_pb2.ResolveResponse) -> Fate:
     return Applied(_reply(reply, message), message.revision, message.reply_omitted)
 
 
-def _reply(reply: object, resolved: session_pb2.ResolveResponse) -> Reply | None:
+def _reply(  # noqa: PLR0911 - one line for each kind
+    reply: object, resolved: session_pb2.ResolveResponse
+) -> Reply | None:
     match reply:
         case kv_pb2.PutResponse():
             return entry_from(reply.entry)
@@ -158,4 +164,6 @@ def _reply(reply: object, resolved: session_pb2.ResolveResponse) -> Reply | None
             return txn_from(reply, resolved, resolved.revision)
         case lease_pb2.GrantResponse():
             return LeaseGrant(reply.lease_id, reply.ttl_ms)
+        case lock_pb2.ReleaseResponse():
+            return int(reply.released)
     return getattr(reply, "deleted", None)  # of delete and revoke

@@ -3,14 +3,16 @@
 Keys and values are `bytes`, or `str`, which is sent as UTF-8.
 """
 
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
-from kvraft.v1 import kv_pb2
+from kvraft.v1 import kv_pb2, lock_pb2
 from kvraft_client.errors import InvalidRequest
 from kvraft_client.values import Entry
 
 Data = str | bytes
 Consistency = Literal["linearizable", "serializable"]
+Number = TypeVar("Number", bound=int | None)
+INT64 = range(-(2**63), 2**63)
 
 
 class NotGiven:
@@ -45,6 +47,13 @@ def as_key(key: Data) -> bytes:
     return encoded
 
 
+def as_int64(what: str, number: Number) -> Number:
+    """Refuse what the wire has no room for; None passes."""
+    if isinstance(number, int) and number not in INT64:
+        raise InvalidRequest(f"{what} does not fit int64: {number}")
+    return number
+
+
 def as_ttl_ms(ttl: float) -> int:
     """Convert seconds to milliseconds."""
     if isinstance(ttl, bool) or not isinstance(ttl, int | float):
@@ -71,7 +80,22 @@ def attachment(
     given = (lease_id is not None) + (ttl is not None) + keep_lease
     if given > 1:
         raise InvalidRequest("give at most one of lease=, ttl= and keep_lease=")
-    return lease_id, None if ttl is None else as_ttl_ms(ttl), keep_lease
+    return as_int64("lease", lease_id), None if ttl is None else as_ttl_ms(ttl), keep_lease
+
+
+def lock_mode(*, shared: bool, capacity: int | None, names: int) -> tuple[lock_pb2.LockMode, int]:
+    """Check in which mode a lock is wanted; return it with its capacity, as on the wire."""
+    if capacity is None and not shared:
+        return lock_pb2.LOCK_MODE_EXCLUSIVE, 0
+    if names > 1:
+        raise InvalidRequest("several locks at once are exclusive: no shared=, no capacity=")
+    if shared:
+        if capacity is not None:
+            raise InvalidRequest("give shared=True or capacity=, not both")
+        return lock_pb2.LOCK_MODE_SHARED, 0
+    if isinstance(capacity, bool) or not isinstance(capacity, int) or not 0 < capacity < 2**31:
+        raise InvalidRequest(f"capacity must be a positive number of holders, not {capacity!r}")
+    return lock_pb2.LOCK_MODE_COUNTED, capacity
 
 
 def expectation(
@@ -96,8 +120,8 @@ def expectation(
         )
     wanted = kv_pb2.Expect(
         value=None if value is None else as_bytes("expect_value", value),
-        version=version,
-        mod_revision=revision,
+        version=as_int64("expect_version", version),
+        mod_revision=as_int64("expect_revision", revision),
     )
     if absent or expect is None:
         wanted.absent = True

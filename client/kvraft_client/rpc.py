@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
 
-from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2, session_pb2, watch_pb2
+from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2, lock_pb2, session_pb2, watch_pb2
 from kvraft_client.policy.failure import Effect
 
 Request = TypeVar("Request", bound=Message)
@@ -54,6 +54,7 @@ def transmittable(timeout_s: float) -> float:
 
 _KV = "/kvraft.v1.KVService/"
 _LEASE = "/kvraft.v1.LeaseService/"
+_LOCK = "/kvraft.v1.LockService/"
 _CLUSTER = "/kvraft.v1.ClusterService/"
 _SESSION = "/kvraft.v1.SessionService/"
 
@@ -142,6 +143,49 @@ LIST_LEASES = Method(
     Effect.READ,
 )
 
+# The key makes a second copy the same acquisition, and the same place gone is gone.
+ACQUIRE = Method(
+    _LOCK + "Acquire",
+    lock_pb2.AcquireRequest,
+    lock_pb2.AcquireResponse,
+    Effect.IDENTIFIED,
+    responses_stream=True,
+    field="acquire",
+)
+CONFIRM = Method(
+    _LOCK + "Confirm",
+    lock_pb2.ConfirmRequest,
+    lock_pb2.ConfirmResponse,
+    Effect.REPEATABLE,
+    field="confirm",
+)
+RELEASE = Method(
+    _LOCK + "Release",
+    lock_pb2.ReleaseRequest,
+    lock_pb2.ReleaseResponse,
+    Effect.REPEATABLE,
+    field="release",
+)
+CHECK_FENCE = Method(
+    _LOCK + "CheckFence",
+    lock_pb2.CheckFenceRequest,
+    lock_pb2.CheckFenceResponse,
+    Effect.READ,
+    field="check_fence",
+)
+DESCRIBE_LOCK = Method(
+    _LOCK + "Describe",
+    lock_pb2.LockServiceDescribeRequest,
+    lock_pb2.LockServiceDescribeResponse,
+    Effect.READ,
+)
+LIST_LOCKS = Method(
+    _LOCK + "List",
+    lock_pb2.LockServiceListRequest,
+    lock_pb2.LockServiceListResponse,
+    Effect.READ,
+)
+
 STATUS = Method(
     _CLUSTER + "Status", cluster_pb2.StatusRequest, cluster_pb2.StatusResponse, Effect.READ
 )
@@ -174,5 +218,23 @@ LIST_INVARIANTS = Method(
     _CLUSTER + "ListInvariants",
     cluster_pb2.ListInvariantsRequest,
     cluster_pb2.ListInvariantsResponse,
+    Effect.READ,
+)
+GUARD_PREFIX = Method(
+    _CLUSTER + "GuardPrefix",
+    cluster_pb2.GuardPrefixRequest,
+    cluster_pb2.GuardPrefixResponse,
+    Effect.MUTATION,
+)
+LIST_GUARDS = Method(
+    _CLUSTER + "ListGuards",
+    cluster_pb2.ListGuardsRequest,
+    cluster_pb2.ListGuardsResponse,
+    Effect.READ,
+)
+CONTENTION = Method(
+    _CLUSTER + "Contention",
+    cluster_pb2.ContentionRequest,
+    cluster_pb2.ContentionResponse,
     Effect.READ,
 )

@@ -21,6 +21,7 @@ GROUPS = {
     "cluster": "kvraft.cli.cluster",
     "lease": "kvraft.cli.leases",
     "invariant": "kvraft.cli.invariants",
+    "guard": "kvraft.cli.locks",
 }
 """Groups of commands -> module with `app`."""
 COMMANDS = {
@@ -33,14 +34,30 @@ COMMANDS = {
     "txn": "kvraft.cli.txn",
     "watch": "kvraft.cli.watch",
     "outcome": "kvraft.cli.outcome",
+    "lock": "kvraft.cli.locking",
+    "locks": "kvraft.cli.locks",
+    "contention": "kvraft.cli.contention",
     "status": "kvraft.cli.operate",
     "hash": "kvraft.cli.operate",
     "transfer": "kvraft.cli.operate",
     "snapshot": "kvraft.cli.operate",
+    "drill": "kvraft.cli.drill",
 }
 """Command -> module with `register`."""
-FIRST = ("get", "put", "delete", "update", "cas", "txn", "list", "watch", "outcome")
-ORDER = ("serve", "cluster", *FIRST, "lease", "invariant", *COMMANDS)
+FIRST = (
+    "get",
+    "put",
+    "delete",
+    "update",
+    "cas",
+    "txn",
+    "list",
+    "watch",
+    "outcome",
+    "lock",
+    "locks",
+)
+ORDER = ("serve", "cluster", *FIRST, "guard", "lease", "invariant", *COMMANDS)
 """Order of the help, doubles aside."""
 
 

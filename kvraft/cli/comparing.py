@@ -6,8 +6,10 @@ import typer
 
 from kvraft.cli.arguments import IdempotencyKey, If, KeepLease, Key, Lease, Ttl, Value, value_of
 from kvraft.cli.conditional import condition_of, print_unmet, unmet_json
+from kvraft.cli.fencing import Fences, fences_in
 from kvraft.cli.options import INT64_MAX, Settings, client_command
 from kvraft.cli.output import entry_json, print_entries, print_json
+from kvraft_client.conditions import Condition
 from kvraft_client.values import CasResult
 
 ExpectValue = Annotated[str | None, typer.Option(help="Its value.", metavar="V")]
@@ -41,6 +43,7 @@ def cas(
     ttl: Ttl = None,
     lease: Lease = None,
     keep_lease: KeepLease = False,
+    fence: Fences = [],  # noqa: B006 - how typer is told of a list that may be empty
     idempotency_key: IdempotencyKey = None,
 ) -> None:
     """Write a key if it is as expected; all that is given must hold.
@@ -65,8 +68,15 @@ def cas(
             lease=lease,
             keep_lease=keep_lease,
             when=when,
+            fence=fences_in(fence),
             idempotency_key=idempotency_key,
         )
+    _show(settings, result, when, key)
+    if not result.swapped:
+        raise typer.Exit(2)
+
+
+def _show(settings: Settings, result: CasResult, when: Condition | None, key: str) -> None:
     if settings.as_json:
         shown: dict[str, Any] = {"swapped": result.swapped, "entry": entry_json(result.entry)}
         if result.unmet is not None:
@@ -76,8 +86,6 @@ def cas(
         print_unmet(result.unmet, when, key)
     else:
         _print_swap(result)
-    if not result.swapped:
-        raise typer.Exit(2)
 
 
 def _print_swap(result: CasResult) -> None:

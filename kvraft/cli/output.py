@@ -20,9 +20,15 @@ def print_json(data: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table; cells are text, never markup, and None is left empty."""
-    from rich import box  # noqa: PLC0415
+    """Print a table."""
     from rich.console import Console  # noqa: PLC0415
+
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table_of(columns, rows))
+
+
+def table_of(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
+    """Make a table; cells are text, never markup, and None is left empty."""
+    from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -31,7 +37,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+    return table
 
 
 def printable(data: bytes) -> str:

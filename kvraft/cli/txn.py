@@ -6,6 +6,7 @@ import typer
 
 from kvraft.cli.arguments import IdempotencyKey
 from kvraft.cli.conditional import condition_of, print_unmet, told_as
+from kvraft.cli.fencing import Fences, fences_in
 from kvraft.cli.operation_text import FORMS, parse_operation
 from kvraft.cli.options import Settings, client_command
 from kvraft.cli.output import print_json
@@ -43,6 +44,7 @@ def txn(
     condition: Condition = None,
     then: Then = [],  # noqa: B006 - how typer is told of a list that may be empty
     otherwise: Else = [],  # noqa: B006
+    fence: Fences = [],  # noqa: B006 - how typer is told of a list that may be empty
     idempotency_key: IdempotencyKey = None,
 ) -> None:
     """Do several operations at one revision, all or none: --then if the condition holds, or --else.
@@ -55,7 +57,11 @@ def txn(
     branches = [_parsed(then, "--then"), _parsed(otherwise, "--else")]
     with settings.client() as kv:
         result = kv.txn(
-            when=when, then=branches[0], orelse=branches[1], idempotency_key=idempotency_key
+            when=when,
+            then=branches[0],
+            orelse=branches[1],
+            fence=fences_in(fence),
+            idempotency_key=idempotency_key,
         )
     if settings.as_json:
         print_json(txn_json(result, when))

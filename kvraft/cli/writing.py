@@ -6,6 +6,7 @@ import typer
 
 from kvraft.cli.arguments import IdempotencyKey, If, KeepLease, Key, Lease, Ttl, Value, value_of
 from kvraft.cli.conditional import condition_of, told_as, told_if_false
+from kvraft.cli.fencing import Fences, fences_in
 from kvraft.cli.options import Settings, client_command
 from kvraft.cli.output import entry_json, print_entries, print_json
 from kvraft.cli.replies import update_json
@@ -39,6 +40,7 @@ def put(
     ttl: Ttl = None,
     lease: Lease = None,
     keep_lease: KeepLease = False,
+    fence: Fences = [],  # noqa: B006 - how typer is told of a list that may be empty
     idempotency_key: IdempotencyKey = None,
 ) -> None:
     """Write a key. Without --ttl, --lease or --keep-lease it is detached from any lease."""
@@ -51,6 +53,7 @@ def put(
             ttl=ttl,
             keep_lease=keep_lease,
             when=when,
+            fence=fences_in(fence),
             idempotency_key=idempotency_key,
         )
     if settings.as_json:
@@ -67,6 +70,7 @@ def delete(
         bool, typer.Option("--prefix", help="Delete every key that begins with KEY.")
     ] = False,
     condition: If = None,
+    fence: Fences = [],  # noqa: B006 - how typer is told of a list that may be empty
     idempotency_key: IdempotencyKey = None,
 ) -> None:
     """Delete a key, or all keys with a prefix. That there was none is no error."""
@@ -74,7 +78,9 @@ def delete(
     when = condition_of(condition, named)
     with settings.client() as kv, told_if_false(settings, when, named):
         remove = kv.delete_prefix if prefix else kv.delete
-        deleted = int(remove(key, when=when, idempotency_key=idempotency_key))
+        deleted = int(
+            remove(key, when=when, fence=fences_in(fence), idempotency_key=idempotency_key)
+        )
     if settings.as_json:
         print_json({"deleted": deleted})
     else:
@@ -89,6 +95,7 @@ def update(
     condition: If = None,
     ttl: Ttl = None,
     lease: Lease = None,
+    fence: Fences = [],  # noqa: B006 - how typer is told of a list that may be empty
     idempotency_key: IdempotencyKey = None,
 ) -> None:
     """Change a key's value in one step, if a condition holds; it keeps its lease.
@@ -99,7 +106,13 @@ def update(
     steps = actions_of(actions, "--set")
     with settings.client() as kv, told_if_false(settings, when, key):
         result = kv.update(
-            key, *steps, lease=lease, ttl=ttl, when=when, idempotency_key=idempotency_key
+            key,
+            *steps,
+            lease=lease,
+            ttl=ttl,
+            when=when,
+            fence=fences_in(fence),
+            idempotency_key=idempotency_key,
         )
     if settings.as_json:
         print_json(update_json(result))

@@ -7,6 +7,7 @@ from kvraft_client import (
     Applied,
     AsyncClient,
     AsyncLease,
+    AsyncLock,
     AsyncTransaction,
     AsyncWatch,
     CasResult,
@@ -14,15 +15,21 @@ from kvraft_client import (
     Condition,
     ConditionFailed,
     Conflict,
+    Contention,
     Entry,
     Event,
+    Fence,
+    Guard,
     Identity,
     Invariant,
+    Leader,
     Lease,
     LeaseDescription,
     LeaseGrant,
     LeaseState,
     LeaseSummary,
+    Lock,
+    LockDescription,
     Metrics,
     ModifyResult,
     NeverApplied,
@@ -96,6 +103,40 @@ def whole_promise(kv: Client) -> None:
     assert_type(kv.invariants(), list[Invariant])
 
 
+def locks(kv: Client) -> None:
+    with kv.lock("jobs/nightly", ttl=10.0, wait=30.0) as lock:
+        assert_type(lock, Lock)
+        assert_type(lock.token, int)
+        assert_type(lock.fence, Fence)
+        assert_type(lock.lost.wait(1.0), bool)
+        lock.check()
+        kv.put("jobs/nightly/out", b"...", fence=lock)
+        kv.delete("k", fence=lock.fence)
+        kv.update("n", "value += 1", fence=[lock, ("other", 42)])
+        kv.txn(then=[operations.put("a", "1")], fence=("jobs/nightly", 41))
+        kv.put("k", "v", when=conditions.fence("jobs/nightly", 41))
+    assert_type(kv.try_lock(["a", "b"]), Lock | None)
+    assert_type(kv.check_fence("a", 41), bool)
+    assert_type(kv.describe_lock("a"), LockDescription | None)
+    assert_type(list(kv.list_locks("p/")), list[LockDescription])
+    assert_type(kv.guards(), list[Guard])
+    assert_type(kv.contention(), Contention)
+    with kv.election("scheduler") as election:
+        assert_type(election.leader(), Leader | None)
+        kv.put("k", "v", fence=election)
+    with kv.once("report", key="monday") as job:
+        if job:
+            kv.put("k", "v", fence=job)
+
+
+async def locks_with_tasks(kv: AsyncClient) -> None:
+    async with kv.lock("a", cancel_on_loss=True) as lock:
+        assert_type(lock, AsyncLock)
+        await lock.lost.wait()
+    async for leader in kv.election("scheduler").observe():
+        assert_type(leader, Leader | None)
+
+
 async def whole_promise_with_tasks(kv: AsyncClient) -> None:
     async def pay(t: AsyncTransaction) -> int:
         assert_type(await t.get("a"), Entry | None)
@@ -160,3 +201,6 @@ def mistakes(kv: Client) -> None:
     kv.txn(then=["delete k"])  # type: ignore[list-item]
     kv.modify("k", lambda value: 5)  # type: ignore[arg-type, return-value]
     kv.watch(range="ab")  # type: ignore[arg-type]
+    kv.put("k", "v", fence="a=1")  # type: ignore[arg-type]
+    kv.put("k", "v", fence=[7])  # type: ignore[list-item]
+    kv.guard("p", lock=7)  # type: ignore[arg-type]

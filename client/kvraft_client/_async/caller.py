@@ -17,7 +17,8 @@ from kvraft_client._backends import aio as backend
 from kvraft_client.answers import Metrics
 from kvraft_client.clock import boot_time
 from kvraft_client.config import MESSAGE_MAX_BYTES, ClientConfig, check_timeout
-from kvraft_client.errors import ClientClosed, TooLarge, error_for
+from kvraft_client.error_reasons import error_for
+from kvraft_client.errors import ClientClosed, TooLarge
 from kvraft_client.pipelining import CallFailed
 from kvraft_client.policy.budget import RetryBudget
 from kvraft_client.policy.endpoints import Endpoints

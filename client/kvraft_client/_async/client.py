@@ -7,18 +7,20 @@ from typing import Self
 from kvraft_client._async.asking import Asking
 from kvraft_client._async.caller import Caller
 from kvraft_client._async.cluster import Cluster
+from kvraft_client._async.election import Electing
 from kvraft_client._async.invariants import Invariants
 from kvraft_client._async.lease import AsyncLease
 from kvraft_client._async.leases import Leases
 from kvraft_client._async.modifying import Modifying
 from kvraft_client._async.mutations import Mutations
-from kvraft_client._async.watching import Watching
+from kvraft_client._async.once import Doing
+from kvraft_client._async.releases import Releases
 from kvraft_client._backends import aio as backend
 from kvraft_client.config import DEFAULT_TIMEOUT_S, Pem, configure
 from kvraft_client.policy.contention import KeyLines
 
 
-class AsyncClient(Modifying, Watching, Asking, Invariants, Cluster):
+class AsyncClient(Modifying, Electing, Doing, Asking, Invariants, Cluster):
     """A client of one cluster; it may be shared by all tasks of one event loop.
 
     `endpoints` is `host:port[,host:port...]` or a sequence, in any order: whoever leads is found
@@ -55,6 +57,7 @@ class AsyncClient(Modifying, Watching, Asking, Invariants, Cluster):
         )
         self._caller = Caller(config)
         self._mutations = Mutations(self._caller)
+        self._releases = Releases(self._caller)
         self._lines = KeyLines(backend.CHANGES_MAX)
         self.leases = Leases(self._caller, self._mutations)
 
@@ -64,6 +67,7 @@ class AsyncClient(Modifying, Watching, Asking, Invariants, Cluster):
 
     async def close(self) -> None:
         """End the session and all connections; calls under way fail, later ones: ClientClosed."""
+        await self._releases.close()
         await self._mutations.close()
         await self._caller.close()
 

@@ -8,6 +8,7 @@ from kvraft_client._async.transacting import Transacting
 from kvraft_client._backends import aio as backend
 from kvraft_client.answers import ModifyResult
 from kvraft_client.errors import Conflict, DeadlineExceeded
+from kvraft_client.fences import FenceLike
 from kvraft_client.policy.contention import KeyLine, KeyLines, Place
 from kvraft_client.policy.retry import conflict_pause
 from kvraft_client.requests import NOT_GIVEN, Data, NotGiven, as_bytes, as_key
@@ -32,6 +33,7 @@ class _Run:
     line: KeyLine
     deadline: float
     max_attempts: int
+    fence: FenceLike | None
     attempts: int = 0
     conflicts: int = 0
     waited_s: float = 0.0
@@ -58,6 +60,7 @@ class Modifying(Transacting):
         fn: Change,
         *,
         max_attempts: int = ATTEMPTS_MAX,
+        fence: FenceLike | None = None,
         timeout: float | None = None,
     ) -> ModifyResult:
         """Write `fn(value)` where nobody wrote in between; else again, with the new value.
@@ -71,7 +74,8 @@ class Modifying(Transacting):
         encoded = as_key(key)
         deadline = self._caller.now() + self._caller.limit_s(timeout)
         with self._caller.lock:
-            run = _Run(encoded, fn, self._lines.enter(encoded), deadline, max_attempts)
+            line = self._lines.enter(encoded)
+            run = _Run(encoded, fn, line, deadline, max_attempts, fence)
         try:
             while not run.done:
                 if run.attempts >= max_attempts:
@@ -111,7 +115,12 @@ class Modifying(Transacting):
         self._learn(
             run,
             await self.try_cas(
-                run.key, value, expect=found, keep_lease=True, timeout=self._left(run)
+                run.key,
+                value,
+                expect=found,
+                keep_lease=True,
+                fence=run.fence,
+                timeout=self._left(run),
             ),
         )
 
@@ -163,6 +172,7 @@ class Modifying(Transacting):
                 expect_absent=guess is None,
                 expect_value=guess,
                 keep_lease=True,
+                fence=run.fence,
                 timeout=self._left(run),
             )
         except BaseException:

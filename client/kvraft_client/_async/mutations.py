@@ -18,7 +18,9 @@ from kvraft_client.errors import (
     NotApplied,
     OutcomeUnknown,
     SessionExpired,
+    StaleFence,
 )
+from kvraft_client.fences import FenceLike, fence_protos, fences_of, tell_stale
 from kvraft_client.policy.failure import Effect
 from kvraft_client.policy.identity import Identity
 from kvraft_client.policy.session import REOPENINGS, Sessions, Ticket
@@ -42,14 +44,31 @@ class Mutations:
         *,
         timeout: float | None,
         idempotency_key: Data | None = None,
+        fence: FenceLike | None = None,
     ) -> Answered[Response]:
         """Send a mutation until it is answered, once, or time is up.
 
         OutcomeUnknown carries the identity. A reply that the store had given before may lack what
-        was too large to keep (`header.reply_omitted`): values, and what is many.
+        was too large to keep (`header.reply_omitted`): values, and what is many. LockLost: a lock
+        given as `fence` is held no more; its subclass StaleFence: by the store's word.
         """
         limit_s = self.caller.limit_s(timeout)
+        if fence is not None:
+            cast("Any", request).fences.extend(fence_protos(fences_of(fence)))
         check_size(request)
+        try:
+            return await self._send(method, request, limit_s, idempotency_key)
+        except StaleFence:
+            tell_stale(fence)
+            raise
+
+    async def _send(
+        self,
+        method: Method[Request, Response],
+        request: Request,
+        limit_s: float,
+        idempotency_key: Data | None,
+    ) -> Answered[Response]:
         config = self.caller.config
         if idempotency_key is None and config.exactly_once and not config.sessions:
             idempotency_key = uuid4().hex

@@ -68,6 +68,8 @@ class Channel:
         self, method: Method[Request, Response], request: Request, timeout_s: float
     ) -> Response:
         try:
+            if method.responses_stream and not method.requests_stream:
+                raise NoPipeline  # to take one response would cancel the call, and what it asked
             if method.requests_stream:
                 return await self._first(method, request, timeout_s)
             call = self._channel.unary_unary(
@@ -107,12 +109,14 @@ class Channel:
         finally:
             call.cancel()
 
-    def follow(self, method: Method[Request, Response], request: Request) -> "Stream[Response]":
-        """Call, without a time limit, and return the stream of responses."""
+    def follow(
+        self, method: Method[Request, Response], request: Request, timeout_s: float | None = None
+    ) -> "Stream[Response]":
+        """Call, without a time limit if none is given, and return the stream of responses."""
         multi = self._channel.unary_stream(
             method.path, method.request.SerializeToString, method.response.FromString
         )
-        return Stream(multi(request), self._end)
+        return Stream(multi(request, timeout=timeout_s), self._end)
 
     def _end(self, error: asyncio.CancelledError) -> BaseException:
         """Tell the caller's own cancellation from that of its call when the channel is closed."""
@@ -193,16 +197,32 @@ class Gate:
 class Task:
     """A function running in the background until it returns or is stopped."""
 
-    def __init__(self, run: Callable[[], Awaitable[None]], name: str) -> None:
-        """Start it."""
-        self._task = asyncio.ensure_future(run())
+    def __init__(self, run: Callable[[], Awaitable[None]], name: str, after_s: float = 0.0) -> None:
+        """Start it, `after_s` from now: what is stopped before then costs no task."""
+        self._run, self._name = run, name
+        self._task: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        if after_s > 0:
+            self._timer = asyncio.get_running_loop().call_later(after_s, self._start)
+        else:
+            self._start()
+
+    def _start(self) -> None:
+        self._task = asyncio.ensure_future(self._run())
         if isinstance(self._task, asyncio.Task):
-            self._task.set_name(name)
+            self._task.set_name(self._name)
+
+    def forget(self) -> None:
+        """Do not start it any more; where it runs, it must see by itself that it is to end."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     async def stop(self) -> None:
         """Cancel it and wait for its end."""
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        self.forget()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
 
 
 async def sleep(seconds: float) -> None:
@@ -214,7 +234,8 @@ async def wait(event: Event, timeout_s: float) -> bool:
     """Wait for the event at most so long; return whether it is set."""
     if timeout_s > 0 and not event.is_set():
         try:
-            await asyncio.wait_for(event.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):  # `wait_for` makes a task of it
+                await event.wait()
         except TimeoutError:
             return False
     return event.is_set()

@@ -66,6 +66,8 @@ class Channel:
     def _alone(
         self, method: Method[Request, Response], request: Request, timeout_s: float
     ) -> Response:
+        if method.responses_stream and not method.requests_stream:
+            raise NoPipeline  # to take one response would cancel the call, and what it asked
         if method.requests_stream:
             return self._first(method, request, timeout_s)
         call = self._channel.unary_unary(
@@ -98,9 +100,11 @@ class Channel:
         finally:
             stream.cancel()
 
-    def follow(self, method: Method[Request, Response], request: Request) -> "Stream[Response]":
-        """Call, without a time limit, and return the stream of responses."""
-        return self._follow(method, request, None)
+    def follow(
+        self, method: Method[Request, Response], request: Request, timeout_s: float | None = None
+    ) -> "Stream[Response]":
+        """Call, without a time limit if none is given, and return the stream of responses."""
+        return self._follow(method, request, timeout_s)
 
     def _follow(
         self, method: Method[Request, Response], request: Request, timeout_s: float | None
@@ -226,10 +230,18 @@ class Gate:
 class Task:
     """A function running in the background until it returns."""
 
-    def __init__(self, run: Callable[[], None], name: str) -> None:
-        """Start it."""
+    def __init__(
+        self,
+        run: Callable[[], None],
+        name: str,
+        after_s: float = 0.0,  # noqa: ARG002 - a thread to wait in is needed here anyway
+    ) -> None:
+        """Start it; it may run before `after_s`, and waits for its time by itself."""
         self._thread = threading.Thread(target=run, name=name, daemon=True)
         self._thread.start()
+
+    def forget(self) -> None:
+        """Nothing to do: it must see by itself that it is to end."""
 
     def stop(self) -> None:
         """Wait for its end: it must see by itself that it is to stop."""

@@ -8,18 +8,20 @@ from typing import Self
 from kvraft_client._sync.asking import Asking
 from kvraft_client._sync.caller import Caller
 from kvraft_client._sync.cluster import Cluster
+from kvraft_client._sync.election import Electing
 from kvraft_client._sync.invariants import Invariants
 from kvraft_client._sync.lease import Lease
 from kvraft_client._sync.leases import Leases
 from kvraft_client._sync.modifying import Modifying
 from kvraft_client._sync.mutations import Mutations
-from kvraft_client._sync.watching import Watching
+from kvraft_client._sync.once import Doing
+from kvraft_client._sync.releases import Releases
 from kvraft_client._backends import threads as backend
 from kvraft_client.config import DEFAULT_TIMEOUT_S, Pem, configure
 from kvraft_client.policy.contention import KeyLines
 
 
-class Client(Modifying, Watching, Asking, Invariants, Cluster):
+class Client(Modifying, Electing, Doing, Asking, Invariants, Cluster):
     """A client of one cluster; it may be shared by all threads.
 
     `endpoints` is `host:port[,host:port...]` or a sequence, in any order: whoever leads is found
@@ -56,6 +58,7 @@ class Client(Modifying, Watching, Asking, Invariants, Cluster):
         )
         self._caller = Caller(config)
         self._mutations = Mutations(self._caller)
+        self._releases = Releases(self._caller)
         self._lines = KeyLines(backend.CHANGES_MAX)
         self.leases = Leases(self._caller, self._mutations)
 
@@ -65,6 +68,7 @@ class Client(Modifying, Watching, Asking, Invariants, Cluster):
 
     def close(self) -> None:
         """End the session and all connections; calls under way fail, later ones: ClientClosed."""
+        self._releases.close()
         self._mutations.close()
         self._caller.close()
 

@@ -8,6 +8,7 @@ from kvraft_client._sync.writing import Writing, tell
 from kvraft_client.conditions import Condition
 from kvraft_client.encoding import condition_proto
 from kvraft_client.errors import Conflict, LeaseNotFound
+from kvraft_client.fences import FenceLike
 from kvraft_client.operations import id_of
 from kvraft_client.replies import condition_failed, optional_entry, unmet_from, written
 from kvraft_client.requests import (
@@ -40,6 +41,7 @@ class Comparing(Writing):
         ttl: float | None = None,
         keep_lease: bool = False,
         when: Condition | str | None = None,
+        fence: FenceLike | None = None,
         idempotency_key: Data | None = None,
         timeout: float | None = None,
     ) -> Entry:
@@ -56,6 +58,7 @@ class Comparing(Writing):
             ttl=ttl,
             keep_lease=keep_lease,
             when=when,
+            fence=fence,
             idempotency_key=idempotency_key,
             timeout=timeout,
         )
@@ -79,6 +82,7 @@ class Comparing(Writing):
         ttl: float | None = None,
         keep_lease: bool = False,
         when: Condition | str | None = None,
+        fence: FenceLike | None = None,
         idempotency_key: Data | None = None,
         timeout: float | None = None,
     ) -> CasResult:
@@ -104,7 +108,11 @@ class Comparing(Writing):
             request.ttl_ms = ttl_ms
         try:
             answer = self._mutations.send(
-                COMPARE_AND_SET, request, timeout=timeout, idempotency_key=idempotency_key
+                COMPARE_AND_SET,
+                request,
+                timeout=timeout,
+                idempotency_key=idempotency_key,
+                fence=fence,
             )
         except LeaseNotFound:
             tell(lease)

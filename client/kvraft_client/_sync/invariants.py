@@ -6,6 +6,7 @@ from kvraft.v1 import cluster_pb2
 from kvraft_client._sync.caller import Caller
 from kvraft_client._sync.mutations import Mutations
 from kvraft_client.errors import InvalidRequest
+from kvraft_client.fences import FenceLike
 from kvraft_client.requests import Data, as_bytes, as_key
 from kvraft_client.rpc import LIST_INVARIANTS, SET_INVARIANT
 from kvraft_client.values import Invariant
@@ -26,6 +27,7 @@ class Invariants:
         minimum: int | None = None,
         maximum: int | None = None,
         immutable: bool = False,
+        fence: FenceLike | None = None,
         idempotency_key: Data | None = None,
         timeout: float | None = None,
     ) -> None:
@@ -42,25 +44,30 @@ class Invariants:
             wanted.max = maximum
         if minimum is None and maximum is None and not immutable:
             raise InvalidRequest("say what to demand: minimum=, maximum= or immutable=True")
-        self._set(wanted, idempotency_key, timeout)
+        self._set(wanted, fence, idempotency_key, timeout)
 
     def remove_invariant(
         self,
         key: Data | None = None,
         *,
         prefix: Data | None = None,
+        fence: FenceLike | None = None,
         idempotency_key: Data | None = None,
         timeout: float | None = None,
     ) -> None:
         """Demand nothing any more of that key or prefix."""
-        self._set(_invariant(key, prefix), idempotency_key, timeout)
+        self._set(_invariant(key, prefix), fence, idempotency_key, timeout)
 
     def _set(
-        self, wanted: cluster_pb2.Invariant, idempotency_key: Data | None, timeout: float | None
+        self,
+        wanted: cluster_pb2.Invariant,
+        fence: FenceLike | None,
+        idempotency_key: Data | None,
+        timeout: float | None,
     ) -> None:
         request = cluster_pb2.SetInvariantRequest(invariant=wanted)
         self._mutations.send(
-            SET_INVARIANT, request, timeout=timeout, idempotency_key=idempotency_key
+            SET_INVARIANT, request, timeout=timeout, idempotency_key=idempotency_key, fence=fence
         )
 
     def invariants(self, *, timeout: float | None = None) -> list[Invariant]:

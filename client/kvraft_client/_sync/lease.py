@@ -2,6 +2,7 @@
 """A lease held by this process: granted on entry, renewed in the background, revoked on exit."""
 
 import logging
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -37,6 +38,7 @@ class Lease:
         self._lock = backend.Lock()
         self._id: int | None = None
         self._clock: LeaseClock | None = None
+        self._followers: list[Callable[[], None]] = []
         self._stopping = backend.Event()
         self._renewals: backend.Task | None = None
 
@@ -55,7 +57,7 @@ class Lease:
         with self._lock:
             state = self._clock.state(self._caller.now())
         if state is LeaseState.LOST:
-            self.lost.set()
+            self._over()
         return state
 
     @property
@@ -78,16 +80,58 @@ class Lease:
         if self._clock is not None:
             with self._lock:
                 self._clock.ended()
+        self._over()
+
+    def on_over(self, follower: Callable[[], None]) -> None:
+        """Call `follower` once the lease is over; at once, if it is."""
+        with self._lock:
+            self._followers.append(follower)
+        if self.lost.is_set():
+            self._over()
+
+    def off_over(self, follower: Callable[[], None]) -> None:
+        """Do not call it any more."""
+        with self._lock:
+            if follower in self._followers:
+                self._followers.remove(follower)
+
+    def _over(self) -> None:
         self.lost.set()
+        with self._lock:
+            followers, self._followers = self._followers, []
+        for each in followers:
+            each()
+
+    @property
+    def renewed_at(self) -> float | None:
+        """When the last renewal (or grant) that was acknowledged was sent; None: not granted."""
+        if self._clock is None:
+            return None
+        with self._lock:
+            return self._clock.renewed_at
+
+    def adopt(self, lease_id: int, ttl_s: float, sent_at: float) -> None:
+        """Keep a lease alive that was granted by a request sent at `sent_at`."""
+        self._clock = LeaseClock(ttl_s, sent_at)
+        self._id = lease_id
+        with self._lock:
+            wait_s = self._clock.next_renewal() - self._caller.now()
+        name = f"kvraft-lease-{lease_id}"
+        self._renewals = backend.Task(self._keep_alive, name, min(wait_s, LOOK_S))
+
+    def abandon(self) -> None:
+        """Renew it no more: it is over for this process, and ends by its TTL."""
+        self._stopping.set()
+        if self._renewals is not None:
+            self._renewals.stop()
+        self.ended()
 
     def __enter__(self) -> Self:
         if self._id is not None:
             raise LeaseLost(f"lease {self._id} was used before; ask for a new one")
         request = lease_pb2.GrantRequest(ttl_ms=self._ttl_ms)
         granted = self._mutations.send(GRANT, request, timeout=None)
-        self._clock = LeaseClock(granted.result.ttl_ms / 1_000, granted.sent_at)
-        self._id = granted.result.lease_id
-        self._renewals = backend.Task(self._keep_alive, f"kvraft-lease-{self._id}")
+        self.adopt(granted.result.lease_id, granted.result.ttl_ms / 1_000, granted.sent_at)
         return self
 
     def __exit__(

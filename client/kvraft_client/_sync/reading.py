@@ -8,7 +8,14 @@ from kvraft.v1 import kv_pb2
 from kvraft_client._sync.caller import Caller
 from kvraft_client.operations import key_range
 from kvraft_client.replies import optional_entry
-from kvraft_client.requests import Consistency, Data, as_bytes, as_key, consistency_of
+from kvraft_client.requests import (
+    Consistency,
+    Data,
+    as_bytes,
+    as_int64,
+    as_key,
+    consistency_of,
+)
 from kvraft_client.rpc import GET, LIST
 from kvraft_client.values import Entry
 from kvraft_client.wire import entry_from
@@ -35,9 +42,9 @@ class Reading:
         """
         request = kv_pb2.GetRequest(
             key=as_key(key),
-            revision=revision,
+            revision=as_int64("revision", revision),
             consistency=consistency_of(consistency),
-            min_revision=min_revision,
+            min_revision=as_int64("min_revision", min_revision),
         )
         return optional_entry((self._caller.call(GET, request, timeout=timeout)).result)
 
@@ -64,7 +71,7 @@ class Reading:
             limit=page_size,
             keys_only=keys_only,
             consistency=consistency_of(consistency),
-            revision=revision,
+            revision=as_int64("revision", revision),
         )
         if start is None and end is None:
             request.prefix = as_bytes("prefix", prefix)

@@ -13,6 +13,7 @@ from kvraft_client.answers import TxnResult
 from kvraft_client.conditions import Condition
 from kvraft_client.encoding import condition_proto
 from kvraft_client.errors import TransactionConflict
+from kvraft_client.fences import FenceLike
 from kvraft_client.operations import Operation, messages
 from kvraft_client.policy.retry import conflict_pause
 from kvraft_client.replies import txn_from
@@ -34,6 +35,7 @@ class Transacting(Comparing):
         when: Condition | str | None = None,
         then: Sequence[Operation] = (),
         orelse: Sequence[Operation] = (),
+        fence: FenceLike | None = None,
         idempotency_key: Data | None = None,
         timeout: float | None = None,
     ) -> TxnResult:
@@ -47,13 +49,17 @@ class Transacting(Comparing):
             condition=condition_proto(when), then=messages(then), otherwise=messages(orelse)
         )
         answer = self._mutations.send(
-            TXN, request, timeout=timeout, idempotency_key=idempotency_key
+            TXN, request, timeout=timeout, idempotency_key=idempotency_key, fence=fence
         )
         header = answer.result.header
         return txn_from(answer.result, header, header.revision)
 
     def transaction(
-        self, *, idempotency_key: Data | None = None, timeout: float | None = None
+        self,
+        *,
+        fence: FenceLike | None = None,
+        idempotency_key: Data | None = None,
+        timeout: float | None = None,
     ) -> Transaction:
         """Make a block whose reads are compared when it ends: `with kv.transaction() as t:`.
 
@@ -62,13 +68,14 @@ class Transacting(Comparing):
         read and for the commit. A block with an `idempotency_key` that was committed before reads
         other revisions when it is run again, which makes it another request: KeyReused.
         """
-        return Transaction(self, idempotency_key, timeout)
+        return Transaction(self, idempotency_key, timeout, fence)
 
     def run_transaction(
         self,
         function: Callable[[Transaction], Result],
         *,
         max_runs: int = RUNS_MAX,
+        fence: FenceLike | None = None,
         timeout: float | None = None,
     ) -> Result:
         """Call `function(t)` in a transaction, again after each conflict; return what it returned.
@@ -77,7 +84,7 @@ class Transacting(Comparing):
         """
         for run in range(max_runs):
             try:
-                with self.transaction(timeout=timeout) as transaction:
+                with self.transaction(fence=fence, timeout=timeout) as transaction:
                     result = function(transaction)
             except TransactionConflict:
                 pause_s = conflict_pause(run, self._caller.uniform())

@@ -13,6 +13,7 @@ from kvraft_client.actions import Action
 from kvraft_client.answers import TxnResult
 from kvraft_client.encoding import condition_proto
 from kvraft_client.errors import InvalidRequest, TransactionConflict
+from kvraft_client.fences import FenceLike
 from kvraft_client.operations import messages
 from kvraft_client.policy.read_set import ReadSet
 from kvraft_client.replies import optional_entry, txn_from
@@ -41,11 +42,18 @@ class Transaction:
     result: TxnResult | None = None
     """What the commit answered; None: not committed, or nothing was written."""
 
-    def __init__(self, client: Parts, idempotency_key: Data | None, limit_s: float | None) -> None:
+    def __init__(
+        self,
+        client: Parts,
+        idempotency_key: Data | None,
+        limit_s: float | None,
+        fence: FenceLike | None,
+    ) -> None:
         """Prepare a block; `limit_s` is for each read and for the commit."""
         self._caller, self._mutations = client._caller, client._mutations  # noqa: SLF001 - its own
         self._idempotency_key = idempotency_key
         self._limit_s = limit_s
+        self._fence = fence
         self._seen = ReadSet()
         self._revision: int | None = None
         self._over = False
@@ -137,7 +145,11 @@ class Transaction:
             then=messages([*self._seen.operations.values()]),
         )
         answer = self._mutations.send(
-            TXN, request, timeout=self._limit_s, idempotency_key=self._idempotency_key
+            TXN,
+            request,
+            timeout=self._limit_s,
+            idempotency_key=self._idempotency_key,
+            fence=self._fence,
         )
         header = answer.result.header
         result = txn_from(answer.result, header, header.revision)

@@ -16,7 +16,7 @@ from kvraft_client.policy.failure import Effect, Failure
 from kvraft_client.policy.retry import Attempts
 from kvraft_client.policy.watch import OUTAGE_S, WATCH_RETRY, WatchPosition
 from kvraft_client.replies import event_from
-from kvraft_client.requests import Data, as_bytes, as_key
+from kvraft_client.requests import Data, as_bytes, as_int64, as_key
 from kvraft_client.rpc import WATCH
 from kvraft_client.wire import failure_from
 
@@ -158,7 +158,7 @@ class Watching:
         before the watch raises the outage's error; None: for ever.
         """
         request = watch_pb2.WatchRequest(
-            start_revision=start_revision,
+            start_revision=as_int64("start_revision", start_revision),
             previous=previous,
             no_puts=not puts,
             no_deletes=not deletes,

@@ -11,6 +11,7 @@ from kvraft_client.answers import UpdateResult
 from kvraft_client.conditions import Condition
 from kvraft_client.encoding import action_protos, condition_proto
 from kvraft_client.errors import InvalidRequest, LeaseNotFound, NotApplied
+from kvraft_client.fences import FenceLike
 from kvraft_client.operations import id_of
 from kvraft_client.replies import demand, update_from, written
 from kvraft_client.requests import Data, as_bytes, as_key, attachment
@@ -28,8 +29,9 @@ class Writing(Reading):
     `when=` is a condition (`kvraft_client.conditions`, or its text): where it is false, nothing is
     done, and ConditionFailed says which clause and what stands. `idempotency_key=` is an identity
     of the caller's own, for a process that may ask again after it died: for ten minutes the same
-    request with the same key is done once. NotApplied: nothing changed; OutcomeUnknown: it may
-    have, and `outcome()` knows.
+    request with the same key is done once. `fence=` is a lock that is held, a (name, token) pair,
+    or a list of these: done only while each is held, LockLost if not. NotApplied: nothing changed;
+    OutcomeUnknown: it may have, and `outcome()` knows.
     """
 
     _mutations: Mutations
@@ -43,6 +45,7 @@ class Writing(Reading):
         ttl: float | None = None,
         keep_lease: bool = False,
         when: Condition | str | None = None,
+        fence: FenceLike | None = None,
         idempotency_key: Data | None = None,
         timeout: float | None = None,
     ) -> Entry:
@@ -63,7 +66,7 @@ class Writing(Reading):
         )
         try:
             answer = self._mutations.send(
-                PUT, request, timeout=timeout, idempotency_key=idempotency_key
+                PUT, request, timeout=timeout, idempotency_key=idempotency_key, fence=fence
             )
         except LeaseNotFound:
             tell(lease)
@@ -78,6 +81,7 @@ class Writing(Reading):
         lease: Lease | int | None = None,
         ttl: float | None = None,
         when: Condition | str | None = None,
+        fence: FenceLike | None = None,
         idempotency_key: Data | None = None,
         timeout: float | None = None,
     ) -> UpdateResult:
@@ -98,7 +102,7 @@ class Writing(Reading):
         )
         try:
             answer = self._mutations.send(
-                UPDATE, request, timeout=timeout, idempotency_key=idempotency_key
+                UPDATE, request, timeout=timeout, idempotency_key=idempotency_key, fence=fence
             )
         except LeaseNotFound:
             tell(lease)
@@ -111,6 +115,7 @@ class Writing(Reading):
         key: Data,
         *,
         when: Condition | str | None = None,
+        fence: FenceLike | None = None,
         idempotency_key: Data | None = None,
         timeout: float | None = None,
     ) -> bool:
@@ -118,7 +123,7 @@ class Writing(Reading):
         encoded = as_key(key)
         request = kv_pb2.DeleteRequest(key=encoded, condition=condition_proto(when, encoded))
         answer = self._mutations.send(
-            DELETE, request, timeout=timeout, idempotency_key=idempotency_key
+            DELETE, request, timeout=timeout, idempotency_key=idempotency_key, fence=fence
         )
         demand(answer.result, encoded)
         return answer.result.deleted > 0
@@ -128,6 +133,7 @@ class Writing(Reading):
         prefix: Data,
         *,
         when: Condition | str | None = None,
+        fence: FenceLike | None = None,
         idempotency_key: Data | None = None,
         timeout: float | None = None,
     ) -> int:
@@ -143,17 +149,19 @@ class Writing(Reading):
         request = kv_pb2.DeleteRequest(prefix=encoded, condition=condition_proto(when))
         try:
             answer = self._mutations.send(
-                DELETE, request, timeout=timeout, idempotency_key=idempotency_key
+                DELETE, request, timeout=timeout, idempotency_key=idempotency_key, fence=fence
             )
         except NotApplied as error:
             in_one = when is not None or idempotency_key is not None
             if error.reason != "TOO_MANY_ENTRIES" or in_one:
                 raise
-            return self._delete_in_steps(encoded, timeout)
+            return self._delete_in_steps(encoded, timeout, fence)
         demand(answer.result, encoded)
         return answer.result.deleted
 
-    def _delete_in_steps(self, prefix: bytes, timeout: float | None) -> int:
+    def _delete_in_steps(
+        self, prefix: bytes, timeout: float | None, fence: FenceLike | None
+    ) -> int:
         deleted = 0
         while True:
             page = kv_pb2.ListRequest(prefix=prefix, limit=DELETE_PAGE, keys_only=True)
@@ -162,7 +170,8 @@ class Writing(Reading):
                 return deleted
             behind = listed.entries[-1].key + b"\0"
             step = kv_pb2.DeleteRequest(range=kv_pb2.KeyRange(start=prefix, end=behind))
-            deleted += (self._mutations.send(DELETE, step, timeout=timeout)).result.deleted
+            answer = self._mutations.send(DELETE, step, timeout=timeout, fence=fence)
+            deleted += answer.result.deleted
 
 
 def tell(lease: Lease | int | None) -> None:

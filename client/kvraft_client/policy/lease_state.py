@@ -42,6 +42,11 @@ class LeaseClock:
         self._retry_at: float | None = None
 
     @property
+    def renewed_at(self) -> float:
+        """When the last renewal that was acknowledged was sent."""
+        return self._renewed_at
+
+    @property
     def deadline(self) -> float:
         """When the lease is LOST unless a renewal is acknowledged before."""
         return self._renewed_at + self._ttl_s - max(MARGIN_SHARE * self._ttl_s, MARGIN_MIN_S)

@@ -67,6 +67,15 @@ _SETTLED = frozenset(
         "MEMBER_UNKNOWN",
         "KEY_REUSED",
         "ABANDONED",
+        "STALE_FENCE",
+        "FENCE_REQUIRED",
+        "DEADLOCK",
+        "ALREADY_HELD",
+        "LOCK_MODE",
+        "LOCK_NOT_FOUND",
+        "TOO_MANY_WAITERS",
+        "TOO_MANY_LOCKS",
+        "TOO_MANY_GUARDS",
     }
 )
 """What the state says of an identity, whichever copy of the request it answers; any other refusal

@@ -41,7 +41,11 @@ _TARGETS = {
     "mod_revision": Target.MOD_REVISION,
     "lease_id": Target.LEASE_ID,
     "count": Target.COUNT,
+    "fence": Target.FENCE,
 }
+
+_NOT_OF_KEYS = ("count", "fence")
+"""What counts the keys of a prefix, or asks for a lock, never means the key at hand."""
 
 
 class TextError(InvalidRequest):
@@ -131,13 +135,15 @@ class _Reading:
 
     def _clause(self, tree: Node, operator: Operator, literals: list[Node]) -> Clause:
         word = tree.children[0]
-        key, pointer = self._place(tree.children[1], tree, is_prefix=word == "count")
+        key, pointer = self._place(tree.children[1], tree, names_other=word in _NOT_OF_KEYS)
         operands = tuple(self._scalar(each) for each in literals)
         has_pointer = self._has_pointer(tree.children[1])
         if word != "value":
             if has_pointer:
                 self._fail(f"only value and exists take a pointer, not {word}", tree)
             self._demand(int, operands, literals, f"{word} is compared with integers")
+            if word == "fence" and operator not in (Operator.EQ, Operator.NE):
+                self._fail("fence is compared with = or != only", tree)
             return Clause(key, _TARGETS[word], operator, operands)
         if has_pointer:
             texts = tuple(
@@ -163,14 +169,14 @@ class _Reading:
             if type(operand) is not kind:
                 self._fail(problem, literal)
 
-    def _place(self, place: Node, clause: Node, *, is_prefix: bool = False) -> tuple[bytes, str]:
+    def _place(self, place: Node, clause: Node, *, names_other: bool = False) -> tuple[bytes, str]:
         key, pointer = self._key, ""
         for part in place.children:
             if part.data == "key":
                 key = self._string(part.children[0])
             else:
                 pointer = self._pointer(part)
-        if key is None or (is_prefix and not self._has_key(place)):
+        if key is None or (names_other and not self._has_key(place)):
             word = clause.children[0] if isinstance(clause.children[0], Token) else "exists"
             self._fail(f'say of what: {word}("...")', clause)
         return key, pointer

@@ -22,6 +22,7 @@ _WORDS = {
     Target.MOD_REVISION: "mod_revision",
     Target.LEASE_ID: "lease_id",
     Target.COUNT: "count",
+    Target.FENCE: "fence",
 }
 _BARE_POINTER = re.compile(r"/[\w~/]*")
 
@@ -47,7 +48,7 @@ def _part(condition: Condition, key: bytes | None) -> str:
 
 
 def _clause(clause: Clause, key: bytes | None) -> str:
-    named = clause.key != key or clause.target is Target.COUNT
+    named = clause.key != key or clause.target in (Target.COUNT, Target.FENCE)
     place = f"({quote(clause.key)})" if named else ""
     if clause.target is Target.EXISTS:
         wanted = (clause.operands[0] is True) == (clause.operator is Operator.EQ)

@@ -40,10 +40,12 @@ def every_command():
 
 
 EVERY = every_command()
+NO_CLIENTS = {"cluster", "drill"}
+"""They make a cluster of their own, and ask none."""
 
 
 def test_all_commands_of_the_design_are_there():
-    client = {path for path in EVERY if path[0] != "cluster"}
+    client = {path for path in EVERY if path[0] not in NO_CLIENTS}
 
     assert client == {
         ("get",),
@@ -55,6 +57,12 @@ def test_all_commands_of_the_design_are_there():
         ("list",),
         ("watch",),
         ("outcome",),
+        ("lock",),
+        ("locks",),
+        ("guard", "set"),
+        ("guard", "list"),
+        ("guard", "remove"),
+        ("contention",),
         ("lease", "grant"),
         ("lease", "keepalive"),
         ("lease", "revoke"),
@@ -78,7 +86,9 @@ def test_every_command_shows_an_example_of_itself(path):
     assert f"xample: kvraft {' '.join(path)}" in result.stdout
 
 
-@pytest.mark.parametrize("path", [path for path in EVERY if path[0] != "cluster"], ids=" ".join)
+@pytest.mark.parametrize(
+    "path", [path for path in EVERY if path[0] not in NO_CLIENTS], ids=" ".join
+)
 def test_every_client_command_takes_the_shared_options(path):
     names = {name for each in EVERY[path].params for name in each.opts}
 

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 
 import kvraft_client
-from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2, session_pb2, watch_pb2
+from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2, lock_pb2, session_pb2, watch_pb2
 from kvraft_client import errors, rpc
 
 METHODS = [each for each in vars(rpc).values() if isinstance(each, rpc.Method)]
@@ -14,7 +14,7 @@ METHODS = [each for each in vars(rpc).values() if isinstance(each, rpc.Method)]
 
 def described(path):
     service, _, method = path.lstrip("/").rpartition("/")
-    for module in (kv_pb2, lease_pb2, cluster_pb2, session_pb2, watch_pb2):
+    for module in (kv_pb2, lease_pb2, lock_pb2, cluster_pb2, session_pb2, watch_pb2):
         found = module.DESCRIPTOR.services_by_name.get(service.removeprefix("kvraft.v1."))
         if found is not None:
             return found.FindMethodByName(method)
@@ -44,6 +44,12 @@ def test_only_what_may_be_repeated_is_marked_so():
         "Snapshot",
         "StateHash",
         "ListInvariants",
+        "ListGuards",
+        "Contention",
+        "Acquire",
+        "Confirm",
+        "Release",
+        "CheckFence",
         "Open",
         "Close",
         "Resolve",

@@ -173,6 +173,10 @@ def clauses(operands):
         | many(st.just(Target.VALUE), st.binary(max_size=12))
         | many(st.just(Target.JSON), scalars | unicode, pointers)
         | st.builds(c.exists, keys, NO_POINTER | pointers)
+        | st.builds(c.fence, keys, int64)
+        | st.builds(
+            Clause, keys, st.just(Target.FENCE), st.just(Operator.NE), st.tuples(int64), NO_POINTER
+        )
         | operands
     )
 

@@ -1,0 +1,1 @@
+"""The source of both forms; `scripts/generate_sync_client.py` writes `_sync` from it."""

@@ -1,0 +1,88 @@
+# Generated from _async/saga.py by scripts/generate_sync_client.py: do not edit.
+"""A saga: steps in order, each with its undoing; it ends with all of them done, or none."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from kvraft_client import actions, operations
+from kvraft_client._sync.client import Client
+from kvraft_client.conditions import exists
+from kvraft_client.conditions import json as json_place
+from kvraft_client.recipes.effects import Abort, Effect
+
+Do = Callable[[str], Effect]
+"""One step, or its undoing. The argument is a key of its own: what it does outside of the store
+it does at least once, so with that key, by which the other side knows it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step and what undoes it."""
+
+    do: Do
+    undo: Do
+
+
+class Saga:
+    """A saga by its key, which holds its progress: {"next": step, "undoing": bool, "over": bool}.
+
+    Anybody who knows the steps may `run` it, again and at the same time: each step counts once.
+    """
+
+    def __init__(self, kv: Client, key: str, steps: Sequence[Step]) -> None:
+        """Name the saga and its steps: the same ones whenever it is run."""
+        self._kv, self._key, self._steps = kv, key, steps
+
+    def run(self) -> bool:
+        """Go on from wherever it stands to its end; True: all steps are done, False: all undone.
+
+        An error, other than Abort by a step, leaves it where it is: run it again.
+        """
+        opening = json.dumps({"next": 0, "undoing": False, "over": False})
+        self._kv.update(self._key, actions.set_if_absent(opening))
+        while True:
+            entry = self._kv.get(self._key)
+            if entry is None:
+                raise LookupError(f"saga {self._key} was deleted while it ran")
+            state = json.loads(entry.value)
+            if state["over"]:
+                return not state["undoing"]
+            if state["undoing"]:
+                self._undo(state["next"])
+            else:
+                self._do(state["next"])
+
+    def _do(self, number: int) -> None:
+        if number == len(self._steps):
+            self._advance(number, "/over", True, Effect())
+            return
+        try:
+            effect = self._steps[number].do(f"{self._key}/{number}/do")
+        except Abort:
+            self._advance(number, "/undoing", True, Effect())
+        else:
+            self._advance(number, "/next", number + 1, effect)
+
+    def _undo(self, number: int) -> None:
+        if number == 0:
+            self._advance(number, "/over", True, Effect(), undoing=True)
+            return
+        effect = self._steps[number - 1].undo(f"{self._key}/{number - 1}/undo")
+        self._advance(number, "/next", number - 1, effect, undoing=True)
+
+    def _advance(
+        self, number: int, place: str, new: object, effect: Effect, *, undoing: bool = False
+    ) -> None:
+        """Commit an effect and the progress, unless another runner did."""
+        here = (json_place(self._key, "/next") == number) & (
+            json_place(self._key, "/undoing") == undoing
+        )
+        progress = operations.update(self._key, actions.json_set(place, new))
+        refused = operations.update(self._key, actions.json_set("/undoing", True))
+        step = operations.txn(
+            when=effect.when if effect.when is not None else exists(self._key),
+            then=[*effect.operations, progress],
+            orelse=[progress if undoing else refused],
+        )
+        self._kv.txn(when=here, then=[step])
