@@ -232,12 +232,20 @@ def test_clients_do_everything_that_the_store_offers(population):
         "LeaseGrant",
         "LeaseKeepAlive",
         "LeaseRevoke",
+        "Acquire",
+        "Confirm",
+        "Release",
+        "GuardPrefix",
     }
     assert clients.identities.replays > 0
     assert clients.past.conditions > 10
     assert sum(mark.told.events for mark in clients._bookmarks.values()) > 50
     assert clients.done > 20 * 6
     assert clients.watch.expired > 2
+    assert clients.locks.grants > 20
+    assert clients.locks.waits > 5
+    assert clients.locks.fences.counter > 2
+    assert {"RELEASED", "TIMED_OUT"} <= {ending.name for ending, _ in clients.locks.ended.values()}
     assert world.shared.chronicle.hashes > 10
     clients.judge()
     assert world.violations == []
@@ -253,11 +261,13 @@ def test_a_client_that_crashed_comes_back_and_leaves_unknown_behind(population):
     world.front.crash_client("c1", 0.5)
     world.front.heal()
     assert "c1" not in clients._running
+    assert "c1" not in clients._locking
     assert sum(clients.account.unknown.values()) > 0
     world.front.crash_client("c1", 0.5)
     assert clients.crashes == 1
     world.run(1.0)
     assert "c1" in clients._running
+    assert "c1" in clients._locking
     world.run(6.0)
     clients.judge()
     assert world.violations == []

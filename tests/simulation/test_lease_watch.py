@@ -1,19 +1,24 @@
 """Leases in true time: never early, late by the bound, gone with their keys."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from kvraft.core.codec import encode_entry
 from kvraft.core.commands import (
+    Acquire,
     Bootstrap,
     Delete,
     DeleteRange,
     Entry,
+    Fence,
     LeaseGrant,
     LeaseKeepAlive,
     LeaseRevoke,
+    LockMode,
     Put,
+    Release,
 )
 from kvraft.core.limits import ApplyLimits
 from kvraft.core.machine import StateMachine
@@ -210,3 +215,51 @@ def test_a_change_of_leader_is_excused_once(cluster):
     availability.look(SAMPLE)
     availability.look(2 * SAMPLE)
     assert availability.excused == pytest.approx(0.25 + COMMIT)
+
+
+# -- of locks
+
+OWN = Acquire(b"own", (b"lock",), ttl_ms=60_000)
+WAITS = Acquire(b"waits", (b"lock",), ttl_ms=60_000, wait_ms=500)
+
+
+@pytest.mark.parametrize(
+    "release",
+    [Release(b"own", end_lease=True), Release(fence=Fence(b"lock", 1), end_lease=True)],
+)
+def test_a_lease_of_an_acquisition_goes_with_it_where_that_is_wanted(run, release):
+    run.at(0.1, OWN, OWN)
+    assert len(run.watch.live) == 1
+    run.at(0.2, release)
+    assert run.watch.live == {}
+    assert run.judge() == []
+
+
+def test_a_lease_of_an_acquisition_stays_where_nobody_ends_it(run):
+    run.at(0.1, OWN)
+    run.at(0.2, Release(b"own"))
+    assert len(run.watch.live) == 1
+    assert run.judge() == []
+
+
+def test_a_lease_of_an_acquisition_that_comes_to_nothing_goes_with_it(run):
+    run.at(0.1, LeaseGrant(60_000, 5), OWN, WAITS)
+    assert len(run.watch.live) == 3
+    run.at(0.7)
+    assert len(run.watch.live) == 2, "the wait is over"
+    run.at(10.2)
+    assert set(run.watch.live) == {5}, "nobody confirmed"
+    assert run.judge() == []
+
+
+def test_what_the_entry_before_left_over_comes_before_an_ending(run):
+    """Grants that are made up for take a revision of their own."""
+    run.machine.limits = replace(run.machine.limits, grants_per_entry=1)
+    run.at(0.1, LeaseGrant(TTL_MS, 5), LeaseGrant(60_000, 6), Put(b"a", b"1", lease_id=5))
+    readers = [Acquire(b"%d" % n, (b"lock",), LockMode.SHARED, lease_id=6) for n in range(3)]
+    run.at(0.2, Acquire(b"first", (b"lock",), lease_id=6), *readers)
+    run.at(0.3, Release(b"first"))
+    run.at(1.2)
+    (removed,) = run.watch.removals
+    assert removed.revision == run.machine.changes[0].revision
+    assert run.judge() == []

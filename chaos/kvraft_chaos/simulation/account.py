@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kvraft.core.commands import (
+    Acquire,
     Command,
     CompareAndSet,
+    Confirm,
     Delete,
     Expect,
+    GuardPrefix,
     LeaseKeepAlive,
     Put,
+    Release,
     Request,
     Resolve,
 )
@@ -39,7 +43,7 @@ CONFIGURATIONS = 20_000
 """Of the search for one key; an honest history of a run takes some hundreds."""
 SECONDS = 60.0
 """Wall time for one key: never reached, since `CONFIGURATIONS` come first."""
-_REPEATED = (LeaseKeepAlive, Resolve)
+_REPEATED = (LeaseKeepAlive, Resolve, Acquire, Confirm, Release, GuardPrefix)
 NOBODY = -1
 """The process of what the store does by itself."""
 

@@ -37,6 +37,10 @@ SMALL = Bounds(
         session_idle_ms=5_000,
         session_window=32,
         outcome_reply_bytes=450,
+        attach_ms=3_000,
+        grants_per_entry=2,
+        ended_ms=20_000,
+        released_ms=20_000,
     ),
     ReplicaLimits(
         watch_message_bytes=700,

@@ -17,6 +17,7 @@ from kvraft.core.errors import Reason
 from kvraft.core.frozen import state_hash
 from kvraft.core.history import Revision
 from kvraft.core.machine import StateMachine
+from kvraft.core.places import LockChange
 from kvraft.core.results import KeyValue, Refused, Replayed, Result
 from kvraft.replica.batcher import AppliedBatch
 
@@ -43,6 +44,8 @@ class Chapter:
     revisions: Sequence[int]
     changes: Sequence[Revision]
     """What the entry changed."""
+    lock_changes: Sequence[LockChange]
+    """What it did to places."""
     cluster_time_ms: int
     identities: int
     """Identified writes up to here, this one included."""
@@ -119,6 +122,7 @@ class Chronicle:
             tuple(batch.results),
             tuple(batch.revisions),
             tuple(before.machine.changes),
+            tuple(before.machine.lock_changes),
             before.machine.cluster_time_ms,
             self._identities,
         )
@@ -148,6 +152,7 @@ class Chronicle:
             or tuple(batch.revisions) != chapter.revisions
             or machine.cluster_time_ms != chapter.cluster_time_ms
             or tuple(machine.changes) != chapter.changes
+            or tuple(machine.lock_changes) != chapter.lock_changes
         ):
             detail = f"{name} has other results at entry {index}"
             self.report("state-divergence", detail)

@@ -10,6 +10,9 @@ from kvraft_chaos.simulation.client_process import ClientProcess, application
 from kvraft_chaos.simulation.faults import CLIENTS
 from kvraft_chaos.simulation.identity_watch import IdentityWatch
 from kvraft_chaos.simulation.lease_watch import LeaseWatch
+from kvraft_chaos.simulation.lock_holder import LockHolder, LockNotebook
+from kvraft_chaos.simulation.lock_watch import LockWatch
+from kvraft_chaos.simulation.locking import Locking
 from kvraft_chaos.simulation.past import Past
 from kvraft_chaos.simulation.sending import Notebook, Sending
 from kvraft_chaos.simulation.watching import Bookmark, Watching
@@ -35,7 +38,8 @@ class Clients:
         chronicle.looks_back = self.watch.looks_back
         self.past = Past(chronicle)
         self.identities = IdentityWatch(chronicle)
-        for listener in (self.watch, self.past, self.identities):
+        self.locks = LockWatch(chronicle, self.watch)
+        for listener in (self.locks, self.watch, self.past, self.identities):
             chronicle.listeners.append(listener.on_chapter)
         bounds = world.settings.bounds
         self._books = Books(self.account, self.watch, self.past, Identities(), bounds)
@@ -43,6 +47,8 @@ class Clients:
         self._bookmarks = {name: Bookmark() for name in CLIENTS}
         self._watching: dict[str, Watching] = {}
         self._running: dict[str, Workload] = {}
+        self._lock_notes = {name: (Notebook(), LockNotebook()) for name in CLIENTS}
+        self._locking: dict[str, tuple[Locking, Sending]] = {}
         self.crashes = 0
         for name in CLIENTS:
             world.front.add_client(name)
@@ -77,6 +83,20 @@ class Clients:
         watching.stopped = self._horizon <= 0.0
         process.begin(watching.run())
         workload.start()
+        self._start_locking(name)
+
+    def _start_locking(self, name: str) -> None:
+        """Another process of the same client, so that its draws are its own."""
+        world = self._world
+        chance = Chance(self._seed, f"locks {name} {self._lives}")
+        process = ClientProcess(name, world.scheduler, world.front, chance)
+        window = self._books.bounds.apply.session_window
+        kept, open_locks = self._lock_notes[name]
+        sending = Sending(process, self.account, kept, now=lambda: world.now, window=window)
+        holder = LockHolder(process, sending, open_locks, (self.locks, self.watch))
+        locking = Locking(holder, self.locks.fences, self._lives)
+        self._locking[name] = locking, sending
+        locking.start()
 
     def crash(self, name: str, seconds: float) -> None:
         """A client dies in the middle of whatever it does; it comes back, knowing nothing."""
@@ -85,6 +105,9 @@ class Clients:
             return
         self.crashes += 1
         workload.crash()
+        locking, sending = self._locking.pop(name)
+        locking.crash()
+        self.account.crash(sending.crash())
         self._world.scheduler.after(seconds, lambda: self._return(name))
 
     def _return(self, name: str) -> None:
@@ -95,6 +118,8 @@ class Clients:
         self._horizon = 0.0
         for workload in self._running.values():
             workload.stop()
+        for locking, _ in self._locking.values():
+            locking.stop()
         for watching in self._watching.values():
             watching.stopped = True
 
@@ -116,6 +141,7 @@ class Clients:
             self.watch.check_alive(machine, world.now)
             self.past.check_live(machine)
             self._check_watches()
+        self.locks.judge(world.now)
         self.watch.check_early()
         self.account.judge(self.watch.removals)
         tallies.judge(self.account, self.past.live, world.shared.chronicle.report)

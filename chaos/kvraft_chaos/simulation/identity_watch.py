@@ -115,7 +115,8 @@ class IdentityWatch:
         first = known.request
         if first is None:
             return Reason.ABANDONED
-        same = (first.mutation, first.condition) == (command.mutation, command.condition)
+        asked = (command.mutation, command.condition, command.fences)
+        same = (first.mutation, first.condition, first.fences) == asked
         return REPLAY if same else Reason.KEY_REUSED
 
     def _judge(self, command: Request, wanted: str, result: Result) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kvraft.core.commands import (
+    Acquire,
     Command,
     CompareAndSet,
     Delete,
@@ -18,16 +19,21 @@ from kvraft.core.commands import (
     LeaseRevoke,
     Operation,
     Put,
+    Release,
     Update,
 )
 from kvraft.core.machine import StateMachine
+from kvraft.core.places import LockChange
 from kvraft.core.results import (
+    AcquireResult,
     CasResult,
+    Ending,
     LeaseResult,
     OperationResult,
     PutResult,
     Refused,
     Result,
+    Standing,
     UpdateResult,
 )
 from kvraft_chaos.simulation.availability import Availability
@@ -103,6 +109,8 @@ class LeaseWatch:
     removals: list[Removal] = field(default_factory=list)
     holders: dict[int, Holder] = field(default_factory=dict)
     acked: dict[int, list[Acked]] = field(default_factory=dict)
+    own: set[int] = field(default_factory=set)
+    """Leases that were granted for one acquisition."""
     expired: int = 0
 
     def looks_back(self, entry: Entry, now_ms: int) -> bool:
@@ -123,6 +131,7 @@ class LeaseWatch:
             for operation, told in effects(command, result):
                 self._follow(chapter, operation, told, keys, after, moved=after > revision)
             revision = after
+        self._end_own(chapter)
 
     def _follow(
         self,
@@ -142,11 +151,17 @@ class LeaseWatch:
             self._swept(chapter, command, keys, moved, revision)
         elif isinstance(command, LeaseGrant | LeaseKeepAlive):
             self._renewed(chapter, result)
+        elif isinstance(command, Acquire) and isinstance(result, AcquireResult):
+            lease_id, ttl_ms = result.lease_id, command.ttl_ms
+            if ttl_ms is not None and lease_id and lease_id not in self.live:
+                self._begin(chapter, lease_id, ttl_ms, None)
+                self.own.add(lease_id)
 
     # -- endings
 
     def _expire(self, chapter: Chapter, before: Before, keys: dict[bytes, int]) -> int:
-        now_ms, revision = chapter.cluster_time_ms, before.revision
+        now_ms = chapter.cluster_time_ms
+        revision = before.revision + _resumes(chapter, before)
         due = [lease for lease in self.live.values() if lease.deadline_ms <= now_ms]
         for lease in sorted(due, key=lambda each: (each.deadline_ms, each.lease_id)):
             revision += 1
@@ -256,6 +271,19 @@ class LeaseWatch:
         if key is not None:
             self.by_key[key] = lease_id
 
+    def _end_own(self, chapter: Chapter) -> None:
+        """The lease of an acquisition goes with it, where it never held, or on request."""
+        released = [bare(each) for each in chapter.commands]
+        ends = [each for each in released if isinstance(each, Release) and each.end_lease]
+        for change in chapter.lock_changes:
+            lease = self.live.get(change.lease_id)
+            if lease is None or change.kind is not Standing.ENDED:
+                continue
+            unused = not change.tokens or change.ending is Ending.UNATTENDED
+            wanted = any(_names(each, change) for each in ends)
+            if (lease.lease_id in self.own and unused) or wanted:
+                self._forget(lease)
+
     def _forget(self, lease: Lived) -> None:
         del self.live[lease.lease_id]
         if lease.key is not None:
@@ -265,6 +293,21 @@ class LeaseWatch:
         lease = self.live.get(self.by_key.get(key, 0))
         if lease is not None:
             self._forget(lease)
+
+
+def _resumes(chapter: Chapter, before: Before) -> bool:
+    """Whether grants that the entry before left over come first, at a revision of their own."""
+    first = chapter.lock_changes[0] if chapter.lock_changes else None
+    is_first = first is not None and first.revision == before.revision + 1
+    return is_first and first is not None and first.kind is Standing.GRANTED
+
+
+def _names(command: Release, change: LockChange) -> bool:
+    if change.ending is not Ending.RELEASED:
+        return False
+    if command.fence is not None:
+        return command.fence.token in change.tokens
+    return command.key == change.key
 
 
 def granted_by(command: Command, result: Result) -> tuple[int, int] | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from kvraft.core.commands import (
     Command,
+    Fence,
     KeyIdentity,
     LeaseGrant,
     Mutation,
@@ -147,7 +148,11 @@ class Sending:
     # -- in a session
 
     async def in_session(
-        self, mutation: Mutation, condition: Condition | None, seconds: float
+        self,
+        mutation: Mutation,
+        condition: Condition | None,
+        seconds: float,
+        fences: tuple[Fence, ...] = (),
     ) -> Sent | None:
         """Send as the next of the session; where that has ended before it came, of a new one."""
         deadline = self._process.now() + seconds
@@ -158,7 +163,7 @@ class Sending:
                 return None
             name = ticket.identity
             identity = SessionIdentity(name.session_id, name.sequence, ticket.first_unacked)
-            request = Request(mutation, condition, identity)
+            request = Request(mutation, condition, identity, fences)
             doubt = Doubt(request, self._ask(request, moment), self._now())
             moment = doubt.asked.moment
             came = await self._identified(doubt, deadline - self._process.now())
@@ -223,13 +228,17 @@ class Sending:
     # -- under a key
 
     async def under_key(
-        self, mutation: Mutation, condition: Condition | None, seconds: float
+        self,
+        mutation: Mutation,
+        condition: Condition | None,
+        seconds: float,
+        fences: tuple[Fence, ...] = (),
     ) -> Sent | None:
         """Send it under a new key, which is written down first."""
         assert not isinstance(mutation, LeaseGrant), "whoever holds a lease dies with its client"
         self._keys += 1
         key = f"{self._process.name}/{self._now():.6f}/{self._keys}".encode()
-        request = Request(mutation, condition, KeyIdentity(key))
+        request = Request(mutation, condition, KeyIdentity(key), fences)
         doubt = Doubt(request, self._ask(request), self._now())
         self.notebook.open[key] = doubt
         return await self._send_again(key, doubt, seconds)
