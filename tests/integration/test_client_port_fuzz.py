@@ -15,7 +15,7 @@ from service_wire import Wire
 
 from kvraft.core.errors import Outcome
 from kvraft.service.server import build_server
-from kvraft.v1 import cluster_pb2, error_pb2, kv_pb2, lease_pb2
+from kvraft.v1 import cluster_pb2, error_pb2, kv_pb2, lease_pb2, lock_pb2, session_pb2
 
 pytestmark = pytest.mark.asyncio
 
@@ -24,7 +24,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 METHODS = [
     (f"/{service.full_name}/{method.name}", method.client_streaming, method.server_streaming)
-    for file in (kv_pb2, lease_pb2, cluster_pb2)
+    for file in (kv_pb2, lease_pb2, lock_pb2, session_pb2, cluster_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]
@@ -216,7 +216,7 @@ def scramble(message: Message, chance: random.Random, depth: int = 0) -> None:
 
 REQUESTS = {
     f"/{service.full_name}/{method.name}": method.input_type._concrete_class
-    for file in (kv_pb2, lease_pb2, cluster_pb2)
+    for file in (kv_pb2, lease_pb2, lock_pb2, session_pb2, cluster_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
@@ -233,6 +233,8 @@ async def test_messages_that_mean_nothing_are_refused_in_words(wire: Wire, seed:
             scramble(request, chance)
             if isinstance(request, cluster_pb2.SetInvariantRequest):
                 request.invariant.key = b"n"  # one of the empty prefix would bind everybody
+            if isinstance(request, cluster_pb2.GuardPrefixRequest):
+                request.guard.prefix = b"n"
             code, details = await call_raw(wire.channel, method, request.SerializeToString())
             seen.add(code)
             if code is grpc.StatusCode.OK:
