@@ -24,6 +24,9 @@ class Sizes:
     rounds: int = 3
     """Of what is measured beside a peer, in turns."""
     hot_s: float = 5.0
+    locks_s: float = 5.0
+    lock_waiters: int = 64
+    """On one lock."""
     watchers: tuple[tuple[int, int], ...] = ((1_000, 50), (20, 1_000))
     """Watchers of one prefix, and writes a second."""
     watch_s: float = 20.0
@@ -45,6 +48,8 @@ QUICK = Sizes(
     writes_s=0.3,
     rounds=1,
     hot_s=0.3,
+    locks_s=0.5,
+    lock_waiters=8,
     watchers=((20, 20),),
     watch_s=1.0,
 )

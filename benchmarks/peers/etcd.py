@@ -19,6 +19,9 @@ from kvraft_chaos.ports import free_base_port
 HOST = "127.0.0.1"
 READY_S = 30.0
 CALL_S = 30.0
+KV, LEASE, LOCK = "etcdserverpb.KV", "etcdserverpb.Lease", "v3lockpb.Lock"
+"""Its services."""
+LOCK_TTL_S = 10
 MOD_REVISION = 2
 """`Compare.target` of a modification revision."""
 
@@ -74,6 +77,9 @@ class EtcdClient:
         self._ranges = [self._method(each, "Range") for each in self._channels]
         self._puts = [self._method(each, "Put") for each in self._channels]
         self._txns = [self._method(each, "Txn") for each in self._channels]
+        self._grants = [self._method(each, "LeaseGrant", LEASE) for each in self._channels]
+        self._revokes = [self._method(each, "LeaseRevoke", LEASE) for each in self._channels]
+        self._locks = [self._method(each, "Lock", LOCK) for each in self._channels]
         await self._until_ready()
         return self
 
@@ -86,11 +92,11 @@ class EtcdClient:
         for channel in self._channels:
             await channel.close()
 
-    def _method(self, channel: grpc.aio.Channel, name: str) -> Any:
+    def _method(self, channel: grpc.aio.Channel, name: str, service: str = KV) -> Any:
         answer = getattr(self._pb, f"{name}Response")
         request = getattr(self._pb, f"{name}Request")
         return channel.unary_unary(
-            f"/etcdserverpb.KV/{name}",
+            f"/{service}/{name}",
             request_serializer=request.SerializeToString,
             response_deserializer=answer.FromString,
         )
@@ -124,3 +130,15 @@ class EtcdClient:
         method = self._txns[caller % len(self._txns)]
         answer = await method(pb.TxnRequest(compare=[compare], success=[put]), timeout=CALL_S)
         return bool(answer.succeeded)
+
+    async def lock(self, name: bytes, caller: int = 0) -> int:
+        """Take a lock with a lease of its own; return the lease."""
+        pb, node = self._pb, caller % len(self._locks)
+        granted = await self._grants[node](pb.LeaseGrantRequest(TTL=LOCK_TTL_S), timeout=CALL_S)
+        await self._locks[node](pb.LockRequest(name=name, lease=granted.ID), timeout=CALL_S)
+        return int(granted.ID)
+
+    async def unlock(self, lease_id: int, caller: int = 0) -> None:
+        """End the lease, and the lock with it: one call less than to unlock first."""
+        method = self._revokes[caller % len(self._revokes)]
+        await method(self._pb.LeaseRevokeRequest(ID=lease_id), timeout=CALL_S)
