@@ -16,7 +16,7 @@ from kvraft_client.policy.retry import RetrySettings
 from kvraft_client.policy.watch import WATCH_RETRY
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 GUARANTEES = (ROOT / "docs/guarantees.md").read_text()
 NOT_FOR_CLIENTS = {Reason.CORRUPT, Reason.MEMBER_UNKNOWN}
 

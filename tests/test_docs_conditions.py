@@ -19,8 +19,8 @@ from kvraft_client.text import TextError, parse_action, parse_condition
 PAGE = (Path(__file__).resolve().parent.parent / "docs/conditions.md").read_text()
 KEY = b"item/456"
 BUILDERS = {name: getattr(conditions, name) for name in (
-    "count", "create_revision", "exists", "json", "lease_id", "mod_revision", "number", "value",
-    "version",
+    "count", "create_revision", "exists", "fence", "json", "lease_id", "mod_revision", "number",
+    "value", "version",
 )}  # fmt: skip
 
 

@@ -11,7 +11,11 @@ ROOT = Path(__file__).resolve().parent.parent
 LINES_MAX = 400
 FUNCTION_LINES_MAX = 50
 BANNED_MODULE_WORDS = {"util", "utils", "helper", "helpers", "manager", "managers", "misc"}
-GENERATED = ("kvraft/v1/", "client/kvraft_client/_sync/")
+GENERATED = (
+    "kvraft/v1/",
+    "client/kvraft_client/_sync/",
+    "client/kvraft_client/recipes/_sync/",
+)
 
 
 def tracked(*suffixes: str) -> list[Path]:
