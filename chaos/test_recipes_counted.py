@@ -4,11 +4,10 @@ What a worker is not told it asks again, with the same words: so each test is on
 A naive form of each is seen to break the same invariant, without any fault.
 """
 
-import asyncio
 from collections import Counter
 from random import Random
 
-from kvraft_chaos.leader_faults import THINKING_SECONDS, told, values
+from kvraft_chaos.leader_faults import told, values
 from kvraft_client import actions
 from kvraft_client.recipes import AsyncAccounts, AsyncQuota, AsyncSeats
 
@@ -38,12 +37,12 @@ class SeatSales:
             show += 1
             self.rounds = max(self.rounds, show)
 
-    async def sell_naively(self, kv, number, _stop):
+    async def sell_naively(self, kv, number, meeting):
         free = f"{self.prefix}/0/free"
         await kv.update(free, actions.set_if_absent(str(SEATS)))
         self.rounds = 1
         left = int((await kv.get(free)).value)
-        await asyncio.sleep(THINKING_SECONDS)
+        await meeting.wait()
         if left > 0:
             await kv.put(free, str(left - 1))
             await kv.put(f"{self.prefix}/0/guests/{number}", b"")
@@ -98,13 +97,13 @@ class Bank:
                     self.done[ticket] = (payer, payee, amount)
             self.poor += not paid
 
-    async def pay_naively(self, kv, number, _stop):
+    async def pay_naively(self, kv, number, meeting):
         for name in PEOPLE:
             await kv.update(f"{self.prefix}/balances/{name}", actions.set_if_absent("100"))
         payer, payee = Random(number).sample(PEOPLE, 2)
         key = f"{self.prefix}/balances/"
         has, had = [int((await kv.get(key + each)).value) for each in (payer, payee)]
-        await asyncio.sleep(THINKING_SECONDS)
+        await meeting.wait()
         await kv.put(key + payer, str(has - 60))
         await kv.put(key + payee, str(had + 60))
         self.done[str(number)] = (payer, payee, 60)
@@ -160,11 +159,11 @@ class Budget:
             if made % 20 == 0:
                 await told(quota.give_back, 5)
 
-    async def spend_naively(self, kv, number, _stop):
+    async def spend_naively(self, kv, number, meeting):
         pool, region = f"{self.prefix}/pool", REGIONS[number % len(REGIONS)]
         await kv.update(pool, actions.set_if_absent(str(TOTAL)))
         left = int((await kv.get(pool)).value)
-        await asyncio.sleep(THINKING_SECONDS)
+        await meeting.wait()
         await kv.put(pool, str(left - 7))
         await kv.update(f"{self.prefix}/spent/{region}", actions.add(7))
         self.spent[region] += 7

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter, defaultdict
 from random import Random
 
-from kvraft_chaos.leader_faults import THINKING_SECONDS, told, values
+from kvraft_chaos.leader_faults import told, values
 from kvraft_client import LeaseLost, LockLost, OutcomeUnknown, Unavailable, actions, operations
 from kvraft_client.clock import boot_time
 from kvraft_client.conditions import exists
@@ -57,12 +57,12 @@ class Nights:
     def total(self):
         return f"{self.prefix}/total"
 
-    async def offer_naively(self, kv, number, _stop):
+    async def offer_naively(self, kv, number, meeting):
         """Whoever finds no marker does the job."""
         if await kv.get(f"{self.prefix}/done/0") is None:
             for _ in range(2):
                 await kv.update(f"{self.prefix}/tokens", actions.append(f"{number + 1},"))
-                await asyncio.sleep(THINKING_SECONDS)
+                await meeting.wait()
             await kv.put(f"{self.prefix}/done/0", b"")
             await kv.update(self.total, actions.add(1))
 
@@ -120,13 +120,13 @@ class Queue:
         self.at_work[key] -= 1
         return [operations.update(f"{self.prefix}/done/{key}", actions.append(body))]
 
-    async def run_naively(self, kv, number, _stop):
+    async def run_naively(self, kv, number, meeting):
         """All at once, each with what it saw."""
         if number == 0:
             for each in range(4):
                 await kv.put(f"{self.prefix}/items/ann/{each}", b"%d," % each)
                 self.added["ann"] += 1
-        await asyncio.sleep(THINKING_SECONDS)
+        await meeting.wait()
         for body in (await values(kv, f"{self.prefix}/items/ann/")).values():
             await kv.update(f"{self.prefix}/done/ann", actions.append(body))
 
@@ -182,13 +182,13 @@ class Shards:
         await told(kv.update, tokens, actions.append(f"{lock.token},"), fence=lock)
         self.written[part].append(lock.token)
 
-    async def own_naively(self, kv, number, _stop):
+    async def own_naively(self, kv, number, meeting):
         """Whoever finds no owner is the owner; the tokens are made up, and nobody checks."""
         owner = f"{self.prefix}/owner"
         if await kv.get(owner) is None:
-            await asyncio.sleep(THINKING_SECONDS)
+            await meeting.wait()
             await kv.put(owner, str(number))
-            for token in (number, 9):
+            for token in (9, number):
                 await kv.update(f"{self.prefix}/tokens/0", actions.append(f"{token},"))
 
     async def audit(self, kv):

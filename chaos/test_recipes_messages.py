@@ -1,11 +1,10 @@
 """Outboxes and sagas while the leader is cut off and another is killed."""
 
 import asyncio
-import contextlib
 from collections import Counter
 from random import Random
 
-from kvraft_chaos.leader_faults import THINKING_SECONDS, told, values
+from kvraft_chaos.leader_faults import told, values
 from kvraft_client import actions, operations
 from kvraft_client.conditions import number as number_of
 from kvraft_client.recipes import Abort, AsyncOutbox, AsyncSaga, AsyncStep, Effect
@@ -39,13 +38,9 @@ class Shop:
             counted = operations.update(f"{self.prefix}/counted/{name}", actions.add(1))
             await told(outbox.settle, message, counted)
 
-    async def trade_naively(self, kv, number, _stop):
+    async def trade_naively(self, kv, number, _meeting):
         """Die after the order, before its message."""
         await kv.put(f"{self.prefix}/orders/{number}", b"")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(THINKING_SECONDS):
-                await asyncio.sleep(2 * THINKING_SECONDS)
-                await kv.put(f"{self.prefix}/outbox/{number}", b"")
 
     async def audit(self, kv):
         """Every order's message was delivered, and had its effect in the store once."""
@@ -124,14 +119,10 @@ class Trips:
             except TimeoutError:
                 self.died += 1
 
-    async def travel_naively(self, kv, number, _stop):
-        """The same steps, one after the other, with nothing written down."""
+    async def travel_naively(self, kv, _number, _meeting):
+        """Die after the first step, with nothing written down."""
         await self.open(kv)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(THINKING_SECONDS):
-                await kv.update(f"{self.prefix}/stock", actions.add(-1))
-                await asyncio.sleep(2 * THINKING_SECONDS)
-                await kv.put(f"{self.prefix}/shipped/{number}", b"")
+        await kv.update(f"{self.prefix}/stock", actions.add(-1))
 
     async def audit(self, kv):
         """Run what was left lying; then all steps of each saga are done, or none is."""

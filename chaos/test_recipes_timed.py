@@ -7,7 +7,7 @@ import asyncio
 from collections import Counter
 from random import Random
 
-from kvraft_chaos.leader_faults import THINKING_SECONDS, told, values
+from kvraft_chaos.leader_faults import told, values
 from kvraft_client import OutcomeUnknown, Unavailable
 from kvraft_client.clock import boot_time
 from kvraft_client.recipes import AsyncRateLimiter, AsyncReservations
@@ -58,9 +58,9 @@ class Hotel:
                 else:
                     self.too_late += 1
 
-    async def book_naively(self, kv, number, _stop):
+    async def book_naively(self, kv, number, meeting):
         taken = len(await values(kv, f"{self.prefix}/1/"))
-        await asyncio.sleep(THINKING_SECONDS)
+        await meeting.wait()
         if taken < ROOMS:
             await kv.put(f"{self.prefix}/1/{number}", b"confirmed")
             self.confirmed.add(f"1/{number}")
@@ -154,10 +154,10 @@ class Calls:
         await others.wait()
         self.made += [(boot_time(), boot_time())] * taken
 
-    async def call_naively(self, kv, number, _stop):
+    async def call_naively(self, kv, number, meeting):
         for each in range(2 * LIMIT // 6):
             asked, used = boot_time(), len(await values(kv, f"{self.prefix}/"))
-            await asyncio.sleep(THINKING_SECONDS)
+            await meeting.wait()
             if used < LIMIT:
                 await kv.put(f"{self.prefix}/{number}-{each}", b"", ttl=WINDOW_S)
                 self.made.append((asked, boot_time()))

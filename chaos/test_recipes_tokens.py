@@ -3,10 +3,9 @@
 Last of the recipes: a node that starts again has all of it to replay.
 """
 
-import asyncio
 from collections import Counter
 
-from kvraft_chaos.leader_faults import THINKING_SECONDS, told, values
+from kvraft_chaos.leader_faults import told, values
 from kvraft_client.recipes import AsyncTokenPool
 
 WORKERS = 6
@@ -41,11 +40,11 @@ class Sale:
                 self.sold_out += 1
                 return
 
-    async def sell_naively(self, kv, number, _stop):
+    async def sell_naively(self, kv, number, meeting):
         free = f"{self.prefix}/free/00/"
         await kv.put(f"{free}T{number}", b"")
         token = min(await values(kv, free))
-        await asyncio.sleep(THINKING_SECONDS)
+        await meeting.wait()
         await kv.delete(free + token)
         self.sold[str(number)] = (token,)
 

@@ -16,11 +16,12 @@ Arguments = ParamSpec("Arguments")
 HEALTHY_SECONDS = 0.3
 """Of work before each fault and after it."""
 ELECTION_SECONDS = 5.0
-THINKING_SECONDS = 0.05
-"""Between what a naive worker reads and what it writes: all have read before one writes."""
 
 Work = Callable[[AsyncClient, int, asyncio.Event], Awaitable[None]]
 """What a worker does with a client of its own, by its number, until the event is set."""
+Naive = Callable[[AsyncClient, int, asyncio.Barrier], Awaitable[None]]
+"""What a naive worker does, by its number; all meet at the barrier between reading and writing, so
+that chance and load have no say in whether it goes wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,11 @@ async def under_faults(cluster: ChaosCluster, work: Work, workers: int) -> Fault
     return faults
 
 
-async def undisturbed(cluster: ChaosCluster, work: Work, workers: int) -> None:
+async def undisturbed(cluster: ChaosCluster, work: Naive, workers: int) -> None:
     """Run the workers until they end by themselves, and let nothing happen: for controls."""
+    meeting = asyncio.Barrier(workers)
     async with AsyncClient(endpoints_of(cluster)) as client:
-        await asyncio.gather(*(work(client, each, asyncio.Event()) for each in range(workers)))
+        await asyncio.gather(*(work(client, each, meeting) for each in range(workers)))
 
 
 async def values(client: AsyncClient, prefix: str) -> dict[str, str]:
