@@ -1,10 +1,13 @@
 """Replies are lost and requests repeated: one effect each; without identities, several."""
 
+import pytest
+
 from kvraft_chaos import double_effects
 
 OPERATIONS = 2_000
 
 
+@pytest.mark.smoke
 def test_lost_replies_and_repeated_requests_have_one_effect(progress):
     audit = double_effects.run(OPERATIONS, identities=True, seed=1)
     progress(f"{audit}")
@@ -17,6 +20,7 @@ def test_lost_replies_and_repeated_requests_have_one_effect(progress):
     assert audit.refused == 0
 
 
+@pytest.mark.smoke
 def test_without_identities_there_are_double_effects(progress):
     """The control: the proxies do what they claim, and the count would show it."""
     audit = double_effects.run(OPERATIONS, identities=False, seed=1)

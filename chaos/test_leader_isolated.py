@@ -113,7 +113,7 @@ def falsified(events):
     return None
 
 
-@pytest.mark.parametrize("kind", ["silent", "reset"])
+@pytest.mark.parametrize("kind", [pytest.param("silent", marks=pytest.mark.smoke), "reset"])
 def test_leader_isolated(cluster, proxies, progress, tmp_path, kind):
     path = tmp_path / "history.jsonl"
     with Recorder(path) as recorder, Observer(cluster.names, cluster.client) as observer:

@@ -7,6 +7,8 @@ A naive form of each is seen to break the same invariant, without any fault.
 from collections import Counter
 from random import Random
 
+import pytest
+
 from kvraft_chaos.leader_faults import told, values
 from kvraft_client import actions
 from kvraft_client.recipes import AsyncAccounts, AsyncQuota, AsyncSeats
@@ -58,6 +60,7 @@ class SeatSales:
         return found
 
 
+@pytest.mark.smoke
 def test_the_last_seat_is_sold_once(recipes, progress):
     sales = SeatSales("shows")
     assert recipes.audited(sales.sell, sales.audit) == []

@@ -4,6 +4,8 @@ import asyncio
 from collections import Counter, defaultdict
 from random import Random
 
+import pytest
+
 from kvraft_chaos.leader_faults import told, values
 from kvraft_client import LeaseLost, LockLost, OutcomeUnknown, Unavailable, actions, operations
 from kvraft_client.clock import boot_time
@@ -78,6 +80,7 @@ class Nights:
         return found if tokens == sorted(tokens, key=int) else [*found, tokens]
 
 
+@pytest.mark.smoke
 def test_a_daily_job_is_done_once_a_day(recipes, progress):
     nights = Nights("nightly")
     assert recipes.audited(nights.offer, nights.audit) == []

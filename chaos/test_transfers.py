@@ -4,7 +4,10 @@ import asyncio
 from dataclasses import replace
 from random import Random
 
-from kvraft_chaos.checkers.bank import TRANSFER, check_bank
+import pytest
+
+from kvraft_chaos.checkers.bank import ACCOUNT, TRANSFER, check_log
+from kvraft_chaos.checkers.store_log import Change
 from kvraft_chaos.checkers.verdict import Verdict
 from kvraft_chaos.transfers import Transfers
 from kvraft_client import AsyncClient
@@ -47,22 +50,23 @@ async def move_money(cluster, progress):
                 group.create_task(client_of_its_own(endpoints, transfers, number, stop))
             group.create_task(kill_leaders(cluster, progress, stop))
         closing = (await teller.put("closing", b"")).mod_revision
-        events = []
+        changes = []
         async for event in teller.watch(prefix="", start_revision=opened + 1):
             if event.revision >= closing:
                 break
-            events.append(event)
-        balances = {each.key: int(each.value) async for each in teller.list("account/")}
-    return transfers, events, balances
+            changes.append(Change(event.revision, event.key.decode(), event.entry.value.decode()))
+        balances = {each.key: int(each.value) async for each in teller.list(ACCOUNT)}
+    return transfers, changes, balances
 
 
+@pytest.mark.smoke
 def test_transfers_survive_the_death_of_leaders(cluster, progress):
-    transfers, events, balances = asyncio.run(move_money(cluster, progress))
+    transfers, changes, balances = asyncio.run(move_money(cluster, progress))
     progress(
         f"{len(transfers.done)} done, {transfers.too_poor} refused for want of money, "
         f"{transfers.resolved} unknown at first, {transfers.refused} without a quorum"
     )
-    report = check_bank(events, transfers.opening())
+    report = check_log(changes, transfers.opening())
     progress(report.sentence())
 
     assert report.verdict is Verdict.VALID
@@ -70,14 +74,14 @@ def test_transfers_survive_the_death_of_leaders(cluster, progress):
     assert transfers.done <= report.transfers, "acknowledged, and not in the history"
     assert not transfers.never & report.transfers, "told as never applied, and in the history"
     assert len(transfers.done) >= 200, "hardly anything was transferred: nothing was tested"
-    convicted = check_bank(doubled(events), transfers.opening())
+    convicted = check_log(doubled(changes), transfers.opening())
     progress("negative control, one transfer counted twice: " + convicted.sentence())
     assert convicted.verdict is Verdict.INVALID
 
 
-def doubled(events):
-    """The same history with the first transfer's revision once more at the end."""
-    first = next(event.revision for event in events if event.key.startswith(TRANSFER))
-    again = [event for event in events if event.revision == first]
-    last = events[-1].revision + 1
-    return events + [replace(e, entry=replace(e.entry, mod_revision=last)) for e in again]
+def doubled(changes):
+    """The same log with the first transfer's revision once more at the end."""
+    first = next(change.revision for change in changes if change.key.startswith(TRANSFER))
+    again = [change for change in changes if change.revision == first]
+    last = changes[-1].revision + 1
+    return changes + [replace(change, revision=last) for change in again]

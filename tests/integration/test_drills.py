@@ -27,9 +27,10 @@ from kvraft_chaos.drills import (
 from kvraft_chaos.drills.catalogue import DRILLS
 from kvraft_chaos.drills.ground import Ground
 from kvraft_chaos.drills.stage import Stage
+from kvraft_chaos.toxiproxy.find import embedded_server
 
 KVRAFT = (sys.executable, "-m", "kvraft", "drill")
-PAGE = Path(__file__).resolve().parents[1] / "docs/drills.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs/drills.md"
 PLAY_SECONDS = 60
 """Under 10 where nothing else runs; a machine that builds something needs a few times that."""
 
@@ -68,12 +69,11 @@ def left_behind(folder):
 
 
 @pytest.mark.parametrize("name", DRILLS)
-def test_a_drill_shows_both_sides(name, begin, tmp_path, progress):
+def test_a_drill_shows_both_sides(name, begin, tmp_path):
     process = begin(name, "--no-input", "--json")
     play, told = process.communicate(timeout=PLAY_SECONDS)
     assert process.returncode == 0, told + play
     report = json.loads(play)
-    progress(f"{report['seconds']} s, {json.dumps(report['figures'])}")
 
     assert report["passed"]
     assert {check["side"] for check in report["checks"]} == {"naive", "store"}
@@ -113,9 +113,10 @@ def test_a_signal_leaves_nothing_behind(number, moment, begin, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory, proxies):
+def ground(tmp_path_factory):
     """One cluster for all plays below: each leaves three healthy nodes."""
-    with ChaosCluster(tmp_path_factory.mktemp("drills"), proxies, prefix="drills-") as cluster:
+    directory = tmp_path_factory.mktemp("drills")
+    with embedded_server() as proxies, ChaosCluster(directory, proxies) as cluster:
         yield Ground(cluster)
 
 
@@ -144,28 +145,26 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_broken_promise_fails_the_drill(broken, ground, monkeypatch, progress):
+def test_a_broken_promise_fails_the_drill(broken, ground, monkeypatch):
     module, replaced = BROKEN[broken]
     for store, naive in replaced.items():
         monkeypatch.setattr(module, store, getattr(module, naive))
     report = played(module.DRILL, ground)
     failed = [check.what for check in report.checks if check.side == "store" and not check.held]
-    progress(f"{broken}: {failed}")
 
     assert failed
     assert not report.passed
 
 
-def test_a_fence_that_is_switched_off_fails_the_drill(ground, monkeypatch, progress):
+def test_a_fence_that_is_switched_off_fails_the_drill(ground, monkeypatch):
     late_write = paused_worker.late_write
 
-    def without_fence(stage, worker, key, *, fenced):  # noqa: ARG001 - the point of it
+    def without_fence(stage, worker, key, *, fenced):
         return late_write(stage, worker, key, fenced=False)
 
     monkeypatch.setattr(paused_worker, "late_write", without_fence)
     report = played(paused_worker.DRILL, ground)
     failed = [check.what for check in report.checks if not check.held]
-    progress(f"{failed}")
 
     assert "the late write is refused by the store" in failed
     assert "the report of the holder stands" in failed
