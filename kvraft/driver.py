@@ -144,7 +144,8 @@ class Driver:
         self._engine.tick()  # and hands what it appended to the log's writer
 
     def _poll(self) -> None:
-        self._slowest_ms = max(self._slowest_ms, self._writer.busy_ms())
+        self._slowest_ms = max(self._slowest_ms, self._writer.busy_ms(), self._writer.last_ms)
+        self._writer.mark_if_idle()
         self._replica.expire()
         self._act()
         now = self.now()

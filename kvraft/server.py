@@ -98,7 +98,11 @@ class Server:
         driver.free_disk_bytes = disk.free_bytes
         driver.open_current = disk.open_current
         self._writer = LogWriter(
-            disk.wal, loop.call_soon_threadsafe, self._on_durable, self._on_disk_error
+            disk.wal,
+            loop.call_soon,
+            loop.call_soon_threadsafe,
+            self._on_durable,
+            self._on_disk_error,
         )
         self._replica = Replica(
             config.name,

@@ -19,6 +19,7 @@ from kvraft.cli.options import root_options
 
 GROUPS = {
     "cluster": "kvraft.cli.cluster",
+    "chaos": "kvraft.cli.chaos",
     "lease": "kvraft.cli.leases",
     "invariant": "kvraft.cli.invariants",
     "guard": "kvraft.cli.locks",
@@ -42,6 +43,7 @@ COMMANDS = {
     "transfer": "kvraft.cli.operate",
     "snapshot": "kvraft.cli.operate",
     "drill": "kvraft.cli.drill",
+    "verify": "kvraft.cli.verify",
 }
 """Command -> module with `register`."""
 FIRST = (

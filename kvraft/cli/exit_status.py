@@ -33,7 +33,7 @@ def _status_of(error: Any) -> int | None:
     if isinstance(error, OSError):
         return _tell(f"error: {error}", 1)
     if hasattr(error, "format_message"):  # click's, or typer's own copy of them
-        return _tell(_usage(error), 1)
+        return _tell(_usage(error), _usage_status(error))
     if not hasattr(error, "outcome"):
         return None
     if error.outcome == "UNKNOWN":
@@ -57,6 +57,16 @@ def _usage(error: Any) -> str:
     context = getattr(error, "ctx", None)
     hint = f" (see '{context.command_path} --help')" if context is not None else ""
     return f"error: {error.format_message()}{hint}"
+
+
+def _usage_status(error: Any) -> int:
+    """1, unless a group of commands has other words for it: there 1 is a verdict."""
+    context = getattr(error, "ctx", None)
+    while context is not None:
+        if hasattr(context.command, "error_status"):
+            return int(context.command.error_status)
+        context = context.parent
+    return 1
 
 
 def _tell(text: str, status: int) -> int:

@@ -1,7 +1,8 @@
 """The write-ahead log: what a node promised, in the order in which it promised it.
 
-`append` and `take` belong to one thread (the loop), `write` and `mark` to another, `drop_before`
-to any one thread. At most one batch is between `take` and the end of `write`: recovery needs that.
+`append` and `take` belong to one thread (the loop); `write` and `mark` to whoever has the disk,
+one at a time; `drop_before` to any one thread. At most one batch is between `take` and the end of
+`write`: recovery needs that.
 """
 
 from collections import deque
@@ -40,6 +41,8 @@ class Batch:
 
     first: int
     last: int
+    bytes: int
+    """Of its frames."""
     chunks: tuple[_Chunk, ...]
 
 
@@ -68,6 +71,7 @@ class WriteAheadLog:
         self._plans_segment = bool(found.segments)
         self._segment_bytes = segment_bytes
         self._chunks: list[_Chunk] = []
+        self._buffered_bytes = 0
         self._taken = found.sequence
         # The writer thread's.
         self._disk = disk
@@ -109,7 +113,8 @@ class WriteAheadLog:
         """Detach what is buffered, to be written; None if there is nothing."""
         if not self._chunks:
             return None
-        batch = Batch(self._taken + 1, self.sequence, tuple(self._chunks))
+        size, self._buffered_bytes = self._buffered_bytes, 0
+        batch = Batch(self._taken + 1, self.sequence, size, tuple(self._chunks))
         self._taken = self.sequence
         self._chunks = []
         return batch
@@ -179,7 +184,9 @@ class WriteAheadLog:
         if not self._chunks:
             self._chunks.append(_Chunk(opens_segment=False))
         self.sequence += 1
-        self._planned_bytes += FRAME_BYTES + len(payload)
+        size = FRAME_BYTES + len(payload)
+        self._planned_bytes += size
+        self._buffered_bytes += size
         self._chunks[-1].records.append(Record(self.sequence, kind, version, payload))
         return self.sequence
 

@@ -2,9 +2,11 @@
 
 import queue
 import threading
+import time
 
 import pytest
 
+from kvraft.storage import writer
 from kvraft.storage.disk import OsDisk
 from kvraft.storage.errors import DiskFailed, StorageError
 from kvraft.storage.wal import WriteAheadLog
@@ -59,7 +61,11 @@ class Node:
         self.wal = WriteAheadLog.open(disk, path)
         self.durable, self.errors = [], []
         self.writer = LogWriter(
-            self.wal, self.loop.call_soon_threadsafe, self.durable.append, self.errors.append
+            self.wal,
+            self.loop.call_soon_threadsafe,
+            self.loop.call_soon_threadsafe,
+            self.durable.append,
+            self.errors.append,
         )
 
     def append(self, count=1):
@@ -197,24 +203,30 @@ def test_a_failing_task_stops_the_node(node):
     assert done == []
 
 
+def until_marked(node):
+    """Look at the log again and again, as the driver does, until it has been marked."""
+    deadline = time.monotonic() + LIMIT_S
+    while node.loop.calls.empty():
+        assert time.monotonic() < deadline
+        node.writer.mark_if_idle()
+    node.loop.run_one()
+
+
 def test_an_idle_log_is_marked(node):
-    marked = threading.Event()
-    honest = node.wal.mark
-
-    def mark():
-        honest()
-        marked.set()
-
-    node.wal.mark = mark
     node.append()
     node.loop.run_one()
     written = node.wal.bytes_written
+    node.writer.mark_if_idle()
+    assert node.loop.calls.empty()  # too early
 
-    assert marked.wait(LIMIT_S)
-    while node.wal.bytes_written == written:
-        marked.clear()
-        assert marked.wait(LIMIT_S)
+    until_marked(node)
+
     assert node.wal.bytes_written == written + 26
+    node.writer.mark_if_idle()
+    assert node.writer.busy_ms() == 0  # once is enough
+    node.append()  # and the log goes on
+    node.loop.run_one()
+    assert node.durable == [2, 3]
 
 
 def test_a_mark_that_fails_stops_the_node(node, monkeypatch):
@@ -225,11 +237,76 @@ def test_a_mark_that_fails_stops_the_node(node, monkeypatch):
 
     monkeypatch.setattr(node.wal, "mark", fail)
     node.append()
+    node.loop.run_one()
 
-    while not node.errors:
-        node.loop.run_one()
+    until_marked(node)
 
     assert node.errors == [failure]
+
+
+# -- a quick disk is waited for on the loop
+
+
+@pytest.fixture
+def quick(node, monkeypatch):
+    """A disk that was quick often enough, whatever the machine's is like."""
+    monkeypatch.setattr(writer, "QUICK_MS", 1000 * LIMIT_S)
+    for _ in range(writer.QUICK_WRITES):
+        node.append()
+        node.loop.run_one()
+    node.threads = []
+    honest = node.wal.write
+
+    def write(batch):
+        node.threads.append(threading.current_thread())
+        return honest(batch)
+
+    monkeypatch.setattr(node.wal, "write", write)
+    return node
+
+
+def test_a_quick_disk_is_waited_for_on_the_loop_in_a_later_turn(quick):
+    before = list(quick.durable)
+
+    quick.append(3)  # the first is on its way, the others gather
+
+    assert quick.threads == []
+    assert quick.durable == before
+    quick.loop.run_one()
+    quick.loop.run_one()
+    assert quick.durable == [*before, before[-1] + 1, before[-1] + 3]
+    assert quick.threads == [threading.main_thread()] * 2
+
+
+def test_a_write_that_was_not_quick_sends_the_next_to_the_thread(quick, monkeypatch):
+    monkeypatch.setattr(writer, "QUICK_MS", 0)
+    quick.append()
+    quick.loop.run_one()
+
+    quick.append()
+    quick.loop.run_one()
+
+    assert [each is threading.main_thread() for each in quick.threads] == [True, False]
+
+
+def test_a_large_batch_goes_to_the_thread(quick):
+    quick.wal.append(7, 1, bytes(writer.QUICK_BYTES))
+    quick.writer.kick()
+    quick.loop.run_one()
+
+    assert quick.threads != [threading.main_thread()]
+
+
+def test_a_write_on_the_loop_that_fails_stops_the_node(quick, monkeypatch):
+    monkeypatch.setattr(quick.wal, "write", lambda _batch: 1 // 0)
+    quick.append()
+
+    quick.loop.run_one()
+
+    [error] = quick.errors
+    assert isinstance(error, StorageError)
+    quick.append()
+    assert quick.loop.calls.empty()
 
 
 def test_close_waits_for_the_batch_in_flight_and_calls_nothing_back(gated):
