@@ -75,7 +75,11 @@ class Mutations:
         if idempotency_key is not None:
             identity = key_identity(idempotency_key)
             cast("Any", request).identity.CopyFrom(identity_proto(identity))
-            return await self._identified(method, request, identity, limit_s)
+            try:
+                return await self.caller.exchange(method, request, Effect.IDENTIFIED, limit_s)
+            except OutcomeUnknown as error:
+                error.identity = identity
+                raise
         if config.exactly_once:
             return await self._in_session(method, request, limit_s)
         return await self.caller.call(method, request, timeout=limit_s)
@@ -87,48 +91,36 @@ class Mutations:
         deadline = self.caller.now() + limit_s
         reopenings = 0
         while True:
-            ticket = await self._ticket(deadline)
+            with self.caller.lock:
+                ticket = self._sessions.take()
+            if ticket is None:
+                ticket = await self._ticket(deadline)
+                limit_s = self._left(deadline)
             cast("Any", request).identity.CopyFrom(ticket_proto(ticket))
             try:
-                answer = await self._identified(
-                    method, request, ticket.identity, self._left(deadline)
-                )
+                answer = await self.caller.exchange(method, request, Effect.IDENTIFIED, limit_s)
             except SessionExpired:
                 with self.caller.lock:
                     self._sessions.expired(ticket.identity.session_id)
                 reopenings += 1
                 if reopenings > REOPENINGS:
                     raise
+                limit_s = self._left(deadline)
                 continue
             except NotApplied:
                 self.settled(ticket.identity)
                 raise
-            except BaseException:  # a cancelled call too: nobody has its answer
+            except BaseException as error:  # a cancelled call too: nobody has its answer
                 with self.caller.lock:
                     self._sessions.unresolved(ticket.identity)
+                if isinstance(error, OutcomeUnknown):
+                    error.identity = ticket.identity
                 raise
             self.settled(ticket.identity)
             return answer
 
-    async def _identified(
-        self,
-        method: Method[Request, Response],
-        request: Request,
-        identity: Identity,
-        limit_s: float,
-    ) -> Answered[Response]:
-        try:
-            return await self.caller.exchange(method, request, Effect.IDENTIFIED, limit_s)
-        except OutcomeUnknown as error:
-            error.identity = identity
-            raise
-
     async def _ticket(self, deadline: float) -> Ticket:
         """Return an identity; one caller opens a session for all that wait for it."""
-        with self.caller.lock:
-            ticket = self._sessions.take()
-        if ticket is not None:
-            return ticket
         if not await self._opening.acquire(self._left(deadline)):
             raise DeadlineExceeded("the deadline passed while a session was being opened")
         try:

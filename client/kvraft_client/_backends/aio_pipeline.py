@@ -1,6 +1,7 @@
 """The pipeline of one channel on one asyncio loop."""
 
 import asyncio
+from math import inf
 from typing import Any
 
 import grpc
@@ -57,6 +58,8 @@ class _Stream:
         )
         self._call = multi()
         self._error: grpc.RpcError | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._looks_at = inf
         self._reader = asyncio.create_task(self._read(), name="kvraft pipeline")
         self._reader.add_done_callback(self._ended)
         self._sender = asyncio.create_task(self._send(), name="kvraft pipeline, sending")
@@ -73,20 +76,32 @@ class _Stream:
         )
         self._window.enter(call)
         self._news.set()
-        timer = loop.call_later(timeout_s, self._expire, call)
+        if call.deadline < self._looks_at:
+            self._look_at(call.deadline)
         try:
             answer = await future
         finally:
-            timer.cancel()
             self._window.leave(call)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    def _expire(self, call: PipelinedCall) -> None:
-        settle = call.settle
-        if settle is not None:
-            settle(late(sent=self._window.leave(call)))
+    def _look_at(self, deadline: float) -> None:
+        """Look for late calls then: one timer for all of them, for most are answered in time."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._looks_at = deadline
+        self._timer = self._loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._timer, self._looks_at = None, inf
+        now = self._loop.time()
+        for call in self._window.late(now):
+            settle = call.settle
+            if settle is not None:
+                settle(late(sent=self._window.leave(call)))
+        if self._window.next_deadline < inf:
+            self._look_at(self._window.next_deadline)
 
     async def _send(self) -> None:
         try:
@@ -114,6 +129,8 @@ class _Stream:
         """A task that is cancelled before it began runs none of its own code: hence from here."""
         self.is_over = True
         self._sender.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if reader.cancelled():
             text = "the client was closed during the call"
             self._error = CallFailed(grpc.StatusCode.CANCELLED, text)

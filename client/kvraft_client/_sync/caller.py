@@ -102,7 +102,29 @@ class Caller:
         def send(channel: backend.Channel, left_s: float) -> Response:
             return channel.unary(method, request, left_s)
 
-        return self.run(effect, send, timeout=limit_s, attempt_s=attempt_s)
+        settings = self._settings(attempt_s)
+        begun = self.now()
+        with self.lock:
+            self.metrics.calls += 1
+            address = self._endpoints.choose(begun)
+            channel = self._ready(address, effect, begun)
+            self.metrics.attempts += channel is not None
+        if channel is None or address is None or limit_s <= 0:
+            return self._until_answered(send, self._begun(effect, begun, limit_s, settings))
+        # Nearly always this is the only attempt: what attempts share is made when it has failed.
+        try:
+            result = send(channel, settings.attempt_limit(effect, limit_s))
+        except grpc.RpcError as error:
+            failed = _attempt_failed(error, address)
+        else:
+            self._learn_from(result, address)
+            return Answered(result, begun)
+        attempts = self._begun(effect, begun, limit_s, settings)
+        attempts.limit(begun)
+        wait_s = self.after(failed, attempts)
+        if wait_s > 0:
+            backend.sleep(wait_s)
+        return self._until_answered(send, attempts)
 
     def run(
         self,
@@ -114,20 +136,27 @@ class Caller:
     ) -> Answered[Result]:
         """Like `call`, for anything that can be done on a channel within some seconds."""
         limit_s = self.limit_s(timeout)
-        settings = self.config.retry
-        if attempt_s is not None:
-            settings = replace(settings, attempt_s=attempt_s)
-        attempts = self.attempts(effect, limit_s, settings)
         with self.lock:
             self.metrics.calls += 1
+        attempts = self.attempts(effect, limit_s, self._settings(attempt_s))
+        return self._until_answered(send, attempts)
+
+    def _until_answered(
+        self,
+        send: Callable[[backend.Channel, float], Result],
+        attempts: Attempts,
+    ) -> Answered[Result]:
         while True:
             try:
-                address = self._known_leader(attempts) or self.reach(attempts)
-                return self._send(send, address, attempts)
+                return self._send(send, self.reach(attempts), attempts)
             except AttemptError as failed:
                 wait_s = self.after(failed, attempts)
             if wait_s > 0:
                 backend.sleep(wait_s)
+
+    def _settings(self, attempt_s: float | None) -> RetrySettings:
+        settings = self.config.retry
+        return settings if attempt_s is None else replace(settings, attempt_s=attempt_s)
 
     @property
     def is_closed(self) -> bool:
@@ -143,7 +172,12 @@ class Caller:
 
     def attempts(self, effect: Effect, limit_s: float, settings: RetrySettings) -> Attempts:
         """Begin a call; its retries share the client's budget."""
-        return Attempts(effect, self.now(), limit_s, settings, shared=self._budget)
+        return self._begun(effect, self.now(), limit_s, settings)
+
+    def _begun(
+        self, effect: Effect, now: float, limit_s: float, settings: RetrySettings
+    ) -> Attempts:
+        return Attempts(effect, now, limit_s, settings, shared=self._budget)
 
     def after(self, failed: AttemptError, attempts: Attempts) -> float:
         """Return how long to wait before the next attempt, or raise the call's error."""
@@ -159,17 +193,18 @@ class Caller:
                 self.metrics.unknown += 1
         raise error_for(attempts.last or failed.failure, attempts.outcome) from failed.__cause__
 
-    def _known_leader(self, attempts: Attempts) -> str | None:
-        """Return the endpoint to send to where nothing needs to be asked first, else None."""
-        now = self.now()
-        with self.lock:
-            address = attempts.endpoint(self._endpoints, now)
-            channel = self._channels.get(address)
-            if channel is None or self._endpoints.wants_probe(
-                address, now, ready=channel.is_ready(), mutation=attempts.effect is not Effect.READ
-            ):
-                return None
-        return address
+    def _ready(self, address: str | None, effect: Effect, now: float) -> backend.Channel | None:
+        """Return an endpoint's channel where nothing needs to be asked first. The lock is held."""
+        channel = None if address is None else self._channels.get(address)
+        if (
+            channel is None
+            or address is None
+            or self._endpoints.wants_probe(
+                address, now, ready=channel.is_ready(), mutation=effect is not Effect.READ
+            )
+        ):
+            return None
+        return channel
 
     def reach(self, attempts: Attempts) -> str:
         """Choose an endpoint; where it is not known to be there and to lead, ask it first.
@@ -223,14 +258,16 @@ class Caller:
         try:
             result = send(self.channel(address), limit_s)
         except grpc.RpcError as error:
-            sent = not isinstance(error, CallFailed) or error.sent
-            raise AttemptError(failure_from(error, address, sent=sent)) from error
-        header = getattr(result, "header", None)
-        if isinstance(header, kv_pb2.ResponseHeader):
-            self.learn(address, header)
+            raise _attempt_failed(error, address) from error
+        self._learn_from(result, address)
         if attempts.effect is Effect.IDENTIFIED and attempts.maybe_applied_at is not None:
             sent_at = attempts.maybe_applied_at  # this may be the answer to that one
         return Answered(result, sent_at)
+
+    def _learn_from(self, result: object, address: str) -> None:
+        header = getattr(result, "header", None)
+        if isinstance(header, kv_pb2.ResponseHeader):
+            self.learn(address, header)
 
     def learn(self, address: str, header: kv_pb2.ResponseHeader) -> None:
         with self.lock:
@@ -268,6 +305,13 @@ class Caller:
             self._channels.clear()
         for channel in channels:
             channel.close()
+
+
+def _attempt_failed(error: grpc.RpcError, address: str) -> AttemptError:
+    sent = not isinstance(error, CallFailed) or error.sent
+    failed = AttemptError(failure_from(error, address, sent=sent))
+    failed.__cause__ = error
+    return failed
 
 
 def check_size(request: Message) -> None:

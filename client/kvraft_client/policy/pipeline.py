@@ -6,7 +6,8 @@ was handed to the transport failed as a call of its own would have, and one that
 not to have been sent.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from math import inf
 from typing import Any, NamedTuple
 
 CALLS_MAX = 1_024
@@ -104,6 +105,19 @@ class Window:
             return False
         call.request = None
         return True
+
+    def late(self, now: float) -> list[PipelinedCall]:
+        """Return the calls whose callers still wait, though their time is up."""
+        return [call for call in self._waited_for() if call.deadline <= now]
+
+    @property
+    def next_deadline(self) -> float:
+        """The earliest of the calls whose callers still wait; infinity if none does."""
+        return min((call.deadline for call in self._waited_for()), default=inf)
+
+    def _waited_for(self) -> Iterator[PipelinedCall]:
+        for calls in (self._waiting, self._out):
+            yield from (call for call in calls.values() if call.settle is not None)
 
     def broken(self) -> Broken:
         """Take everything out: the stream has ended."""

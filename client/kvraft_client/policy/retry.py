@@ -36,6 +36,14 @@ class RetrySettings:
     """An identity is not sent again later than this after it was first sent: half the time for
     which the store keeps the outcome of an idempotency key (RULES B5)."""
 
+    def attempt_limit(self, effect: Effect, left_s: float) -> float:
+        """Return the seconds that an attempt may take, of those that are left.
+
+        A mutation without identity gets them all: once it is out, giving up early only makes an
+        UNKNOWN.
+        """
+        return left_s if effect is Effect.MUTATION else min(left_s, self.attempt_s)
+
 
 _RETRYABLE = frozenset(
     {
@@ -146,21 +154,18 @@ class Attempts:
     def limit(self, now: float) -> float:
         """Seconds that the attempt may take.
 
-        A mutation without identity gets all that is left: once it is out, giving up early only
-        makes an UNKNOWN. 0: too little is left to send anything, or it is too late to repeat it.
+        0: too little is left to send anything, or it is too late to repeat it.
         """
         left = max(0.0, self.deadline - now)
         self._sent_at = now
-        if self._is_mutation:
-            if self.last is not None and left < self._reserve_s:
-                return 0.0
-            if self.effect is Effect.MUTATION:
-                return left
+        if self._is_mutation and self.last is not None and left < self._reserve_s:
+            return 0.0
+        if self.effect is Effect.IDENTIFIED:
             if self._first_sent_at is None:
                 self._first_sent_at = now
             if self._is_too_late(now):
                 return 0.0
-        return min(left, self._settings.attempt_s)
+        return self._settings.attempt_limit(self.effect, left)
 
     def _is_too_late(self, now: float) -> bool:
         """Whether the store may have forgotten the identity by the time a copy comes."""

@@ -210,3 +210,21 @@ def test_an_end_in_good_order_is_no_answer_either():
 def test_late_is_known_not_to_be_sent_where_it_was_not():
     assert (late(sent=False).sent, late(sent=True).sent) == (False, True)
     assert late(sent=True).code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_who_waits_too_long_is_named_whether_it_was_sent_or_not():
+    window = Window()
+    calls = [PipelinedCall("get", None, 1, deadline, print) for deadline in (3.0, 1.0, 2.0)]
+    for call in calls[:2]:
+        window.enter(call)
+    window.take()
+    window.enter(calls[2])
+    assert window.next_deadline == 1.0
+
+    assert window.late(0.9) == []
+    assert set(window.late(2.0)) == {calls[1], calls[2]}
+
+    window.leave(calls[1])
+    window.leave(calls[2])
+    assert window.next_deadline == 3.0
+    assert window.late(2.0) == []
