@@ -97,7 +97,10 @@ class FakeNode(KVServiceServicer, LeaseServiceServicer, ClusterServiceServicer):
 
     def header(self):
         return kv_pb2.ResponseHeader(
-            cluster_id=7, node=self.name, revision=self.store.revision, raft_term=self.store.term
+            cluster_id=self.store.cluster_id,
+            node=self.name,
+            revision=self.store.revision,
+            raft_term=self.store.term,
         )
 
     def Get(self, request, context):

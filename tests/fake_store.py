@@ -28,6 +28,7 @@ class FakeStore:
         self.revision = 1
         self.compacted = 0
         self.term = 1
+        self.cluster_id = 7
         self.leader = "n1"
         self.entries = {}
         self.events = []

@@ -66,6 +66,8 @@ class Caller:
         self.metrics = Metrics()
         self.lock = backend.Lock()
         """Guards what the callers share: here, and in the parts of the client that use this."""
+        self.cluster_id = 0
+        """Of the cluster that answered last; a restored one is another."""
         self._endpoints = Endpoints(config.endpoints, backend.QUIET_S)
         self._budget = RetryBudget()
         self._channels: dict[str, backend.Channel] = {}
@@ -272,6 +274,7 @@ class Caller:
         with self.lock:
             self._endpoints.answered(address, header.node, header.raft_term, self.now())
             self.metrics.replayed += header.replayed
+            self.cluster_id = header.cluster_id or self.cluster_id
 
     def channel(self, address: str) -> backend.Channel:
         with self.lock:

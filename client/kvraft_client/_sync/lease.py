@@ -37,6 +37,8 @@ class Lease:
         self._caller, self._mutations = caller, mutations
         self._lock = backend.Lock()
         self._id: int | None = None
+        self._cluster_id = 0
+        """Of the cluster that granted it."""
         self._clock: LeaseClock | None = None
         self._followers: list[Callable[[], None]] = []
         self._stopping = backend.Event()
@@ -113,6 +115,7 @@ class Lease:
     def adopt(self, lease_id: int, ttl_s: float, sent_at: float) -> None:
         """Keep a lease alive that was granted by a request sent at `sent_at`."""
         self._clock = LeaseClock(ttl_s, sent_at)
+        self._cluster_id = self._caller.cluster_id
         self._id = lease_id
         with self._lock:
             wait_s = self._clock.next_renewal() - self._caller.now()
@@ -190,7 +193,8 @@ class Lease:
             with self._lock:
                 clock.renewal_failed(self._caller.now())
         else:
-            if answer.result.ttl_ms == 0:
+            # After a restore the same number is another's lease, and locks did not come along.
+            if answer.result.ttl_ms == 0 or answer.result.header.cluster_id != self._cluster_id:
                 self.ended()
                 return
             with self._lock:

@@ -136,6 +136,15 @@ def test_the_stores_word_ends_a_lease_at_once(start):
     assert node.named("Revoke") == []
 
 
+def test_a_lease_of_a_cluster_that_was_restored_is_lost_though_its_number_is_there(start):
+    node = start()
+    with Client(node.endpoint) as kv, kv.lease(ttl=1.0) as lease:
+        node.store.cluster_id += 1
+
+        assert lease.lost.wait(10)
+    assert node.named("Revoke") == []
+
+
 def test_without_an_answer_it_is_in_jeopardy_and_then_lost(start):
     node = start()
     with Client(node.endpoint) as kv:
