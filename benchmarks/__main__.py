@@ -9,7 +9,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress as Bars
 
-from benchmarks import failover, hot_key, locks, memory, snapshots, startup, watchers, writes
+from benchmarks import (
+    checker,
+    failover,
+    hot_key,
+    locks,
+    memory,
+    snapshots,
+    startup,
+    watchers,
+    writes,
+)
 from benchmarks.report import Progress, Row, Step, load, save, show
 from benchmarks.sizes import FULL, QUICK, Sizes
 from kvraft.cli.local_cluster import ClusterError
@@ -24,6 +34,7 @@ PARTS: dict[str, Part] = {
     "hot-key": hot_key.run,
     "watchers": watchers.run,
     "lock": locks.run,
+    "checker": checker.run,
 }
 
 

@@ -30,6 +30,10 @@ class Sizes:
     watchers: tuple[tuple[int, int], ...] = ((1_000, 50), (20, 1_000))
     """Watchers of one prefix, and writes a second."""
     watch_s: float = 20.0
+    checks: int = 20
+    """Histories of each sort."""
+    checked_operations: int = 1_000
+    checked_keys: int = 100
 
 
 FULL = Sizes()
@@ -52,5 +56,8 @@ QUICK = Sizes(
     lock_waiters=8,
     watchers=((20, 20),),
     watch_s=1.0,
+    checks=1,
+    checked_operations=100,
+    checked_keys=2,
 )
 """Shows that the benchmarks work, and nothing about the store."""

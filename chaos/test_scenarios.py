@@ -19,6 +19,8 @@ RUN_MS = 5_000
 OPERATIONS_MIN = 100
 """Of a run on a busy machine: with fewer nothing was tested."""
 
+ALL_PEERS = {"node": "all", "where": "peers"}
+ALL_CLIENTS = {"node": "all", "where": "clients"}
 SCENARIOS = {
     "register": (
         Step(500, 1_500, "isolate-leader"),
@@ -27,20 +29,20 @@ SCENARIOS = {
     ),
     "mix": (
         Step(500, 1_500, "kill", {"node": "leader"}),
-        Step(1_500, 2_500, "slicing", {"node": "all", "where": "peers", "bytes": 200, "pause_us": 500}),
+        Step(1_500, 2_500, "slicing", {**ALL_PEERS, "bytes": 200, "pause_us": 500}),
         Step(2_500, 1_500, "halves", {"side": ["n1"]}),
     ),
     "bank": (
-        Step(500, 3_500, "delay", {"node": "all", "where": "peers", "latency_ms": 30, "jitter_ms": 20}),
+        Step(500, 3_500, "delay", {**ALL_PEERS, "latency_ms": 30, "jitter_ms": 20}),
         Step(1_000, 500, "kill-all"),
     ),
     "append": (
-        Step(500, 1_500, "half-open", {"node": "all", "where": "clients"}),
-        Step(1_500, 2_500, "resets", {"node": "all", "where": "clients", "after_ms": 200}),
+        Step(500, 1_500, "half-open", ALL_CLIENTS),
+        Step(1_500, 2_500, "resets", {**ALL_CLIENTS, "after_ms": 200}),
         Step(3_000, 1_000, "isolate-leader"),
     ),
     "set": (
-        Step(500, 2_000, "swizzle-clog", {"clog": ["n1", "n2", "n3"], "unclog": ["n2", "n3", "n1"]}),
+        Step(500, 2_000, "swizzle-clog", {"clog": [*NODES], "unclog": ["n2", "n3", "n1"]}),
         Step(2_000, 2_500, "flapping", {"node": "leader"}),
     ),
     "fenced-counter": (
@@ -58,13 +60,13 @@ SCENARIOS = {
         Step(1_500, 2_500, "clock-jump", {"node": "n1", "by_s": 3_600}),
     ),
     "watch": (
-        Step(500, 2_000, "bridge", {"order": ["n1", "n2", "n3"]}),
+        Step(500, 2_000, "bridge", {"order": [*NODES]}),
         Step(1_500, 1_000, "kill", {"node": "follower"}),
         Step(3_000, 1_000, "disconnect", {"node": "leader"}),
     ),
     "recipe": (
-        Step(500, 1_500, "ring", {"order": ["n1", "n2", "n3"]}),
-        Step(1_500, 2_500, "bandwidth", {"node": "all", "where": "peers", "kb_per_s": 60}),
+        Step(500, 1_500, "ring", {"order": [*NODES]}),
+        Step(1_500, 2_500, "bandwidth", {**ALL_PEERS, "kb_per_s": 60}),
         Step(2_500, 1_500, "isolate-follower"),
     ),
     "register-disks": (

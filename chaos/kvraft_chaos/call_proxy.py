@@ -6,7 +6,7 @@ word from the store, which is what a broken connection looks like.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
 from types import TracebackType
@@ -15,8 +15,10 @@ from typing import Any, Self
 import grpc.aio
 
 HOST = "127.0.0.1"
-STREAMING = frozenset({"KeepAlive", "Watch", "Snapshot", "Pipeline"})
-"""Methods that are no unary calls: not offered."""
+NOT_OFFERED = frozenset({"Pipeline"})
+"""Many operations in one call: without it a client makes a call of each."""
+STREAMING = frozenset({"Acquire", "KeepAlive", "Snapshot", "Watch"})
+"""Methods that are no unary calls: passed on as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class CallFaults:
 class CallProxy(grpc.GenericRpcHandler):
     """Listens on a port of its own for one node."""
 
-    def __init__(self, upstream: str, faults: CallFaults, seed: int) -> None:
+    def __init__(self, upstream: str, faults: CallFaults, seed: int | str) -> None:
         self._upstream = upstream
         self._faults = faults
         self._random = Random(seed)
@@ -58,10 +60,13 @@ class CallProxy(grpc.GenericRpcHandler):
         await self._channel.close()
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        """Handle any unary method."""
+        """Handle any method but those not offered."""
         method = handler_call_details.method
-        if method.rpartition("/")[2] in STREAMING:
+        name = method.rpartition("/")[2]
+        if name in NOT_OFFERED:
             return None
+        if name in STREAMING:
+            return grpc.stream_stream_rpc_method_handler(self._streaming(method))
         return grpc.unary_unary_rpc_method_handler(self._passing(method))
 
     def _passing(self, method: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
@@ -78,10 +83,32 @@ class CallProxy(grpc.GenericRpcHandler):
                 self.lost += 1
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "connection reset by peer")
             if isinstance(first, grpc.aio.AioRpcError):
-                context.set_trailing_metadata(tuple(first.trailing_metadata()))
-                await context.abort(first.code(), first.details())
+                await _pass_on(first, context)
             if isinstance(first, BaseException):
                 raise first
             return bytes(first)
 
         return forward
+
+    def _streaming(
+        self, method: str
+    ) -> Callable[[AsyncIterator[bytes], Any], AsyncIterator[bytes]]:
+        call: Any = self._channel.stream_stream(method)
+
+        async def forward(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+            stream = call(requests, timeout=context.time_remaining())
+            try:
+                async for response in stream:
+                    yield response
+            except grpc.aio.AioRpcError as error:
+                await _pass_on(error, context)
+            finally:
+                stream.cancel()
+
+        return forward
+
+
+async def _pass_on(error: grpc.aio.AioRpcError, context: Any) -> None:
+    """End the call as the node ended it."""
+    context.set_trailing_metadata(tuple(error.trailing_metadata()))
+    await context.abort(error.code(), error.details())

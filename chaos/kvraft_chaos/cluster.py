@@ -7,60 +7,28 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 from kvraft_chaos.checkers.leaders import LeaderFact, facts_in_log
-from kvraft_chaos.node_client import NodeClient, NodeError, Standing
+from kvraft_chaos.nemesis.holds import Holds
+from kvraft_chaos.nemesis.target import Pausable
+from kvraft_chaos.node import Node
+from kvraft_chaos.node_client import NodeClient
+from kvraft_chaos.observed import ClusterError, ObservedCluster
 from kvraft_chaos.ports import free_ports
-from kvraft_chaos.proxies import Proxies, ProxySpec
-from kvraft_chaos.topology import NODES, client_link, peer_link, peer_links
-from kvraft_chaos.waiting import wait_until
+from kvraft_chaos.proxies import STREAMS, Proxies, ProxySpec
+from kvraft_chaos.rig import Rig
+from kvraft_chaos.topology import NODES, around, client_link, peer_link, peer_links
 
 HOST = "127.0.0.1"
-READY_SECONDS = 20.0
-"""From process start to a leader that all know; about a second on an idle machine."""
 STOP_SECONDS = 10.0
 """A node that has not ended this long after SIGTERM is killed."""
-STATUS_SECONDS = 0.5
-"""Status needs no quorum: a node that does not answer this fast is paused, gone or cut off."""
 KVRAFT = (sys.executable, "-m", "kvraft", "serve")
 
-LAST_LINES = 20
-"""Of a node's log, shown when something is not as it should be."""
 
-
-class ClusterError(Exception):
-    """A node that ended by itself, or is not in the state asked for; shows the end of its log."""
-
-
-@dataclass(slots=True)
-class Node:
-    """One node's place; `process` None: not running."""
-
-    name: str
-    directory: Path
-    listen: str
-    peer_listen: str
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def log(self) -> Path:
-        return self.directory.with_suffix(".log")
-
-    @property
-    def running(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-    def last_words(self) -> str:
-        with contextlib.suppress(OSError):
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-LAST_LINES:])
-        return "(no log)"
-
-
-class ChaosCluster:
+class ChaosCluster(ObservedCluster):
     """Starts in the constructor's `with`; nothing of it is left running afterwards."""
 
     def __init__(
@@ -71,11 +39,20 @@ class ChaosCluster:
         names: Sequence[str] = NODES,
         command: Sequence[str] = KVRAFT,
         prefix: str = "",
+        rig: Rig = Rig(),  # noqa: B008 - it cannot be changed
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`prefix` keeps the links of two clusters on one Toxiproxy server apart."""
+        """`prefix` keeps the links of two clusters on one Toxiproxy server apart; `environment` is
+        what all nodes get in addition.
+        """
+        super().__init__(names)
         self.proxies = proxies
-        self.names = tuple(names)
-        self._command = tuple(command)
+        self.rig = rig
+        self.holds = Holds()
+        self.clients: list[Pausable] = []
+        self._without_disk: set[str] = set()
+        self._command = rig.command(tuple(command))
+        self._environment = dict(environment or {})
         self._prefix = prefix
         links = len(self.names) + len(peer_links(self.names))
         free = iter(f"{HOST}:{port}" for port in free_ports(2 * len(self.names) + links))
@@ -84,7 +61,6 @@ class ChaosCluster:
         }
         self._link_addresses = tuple(free)
         self._addresses: dict[str, str] = {}
-        self._observers: dict[str, NodeClient] = {}
 
     def link(self, name: str) -> str:
         """The proxy of a link of `topology`."""
@@ -101,8 +77,10 @@ class ChaosCluster:
         atexit.register(self.stop)
         try:
             self._addresses = self.proxies.populate(self._specs())
+            self.observe({name: node.listen for name, node in self.nodes.items()})
             for name in self.names:
-                self._observers[name] = self.client(name)
+                self.nodes[name].directory.parent.mkdir(parents=True, exist_ok=True)
+                self.rig.prepare(self.nodes[name].directory)
                 self.start(name)
             self.wait_ready()
         except BaseException:
@@ -133,6 +111,8 @@ class ChaosCluster:
         for peer in self.names:
             if peer != name:
                 options += ["--dial", f"{peer}={self._addresses[self.link(peer_link(name, peer))]}"]
+        if name in self._without_disk and not (node.directory / "identity").exists():
+            options += ["--rejoin"]  # once: its new directory remembers that it is rejoining
         return options
 
     def start(self, name: str) -> None:
@@ -140,10 +120,11 @@ class ChaosCluster:
         node = self.nodes[name]
         if node.running:
             raise ClusterError(f"{name} is running already")
-        node.directory.parent.mkdir(parents=True, exist_ok=True)
+        additional = {**self._environment, **self.rig.environment(node.directory)}
         with node.log.open("ab") as log:
             node.process = subprocess.Popen(  # noqa: S603  (our own command)
                 [*self._command, *self.arguments(name)],
+                env={**os.environ, **additional},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -164,6 +145,56 @@ class ChaosCluster:
 
     def resume(self, name: str) -> None:
         self._signal(name, signal.SIGCONT)
+
+    def running(self, name: str) -> bool:
+        return self.nodes[name].running
+
+    def last_words(self, name: str) -> str:
+        return self.nodes[name].last_words()
+
+    def wipe(self, name: str) -> None:
+        """Take everything from the directory of a node that is down: it comes back by rejoining."""
+        if self.running(name):
+            raise ClusterError(f"{name} runs: its directory stays")
+        self.nodes[name].wipe()
+        self._without_disk.add(name)
+
+    def without_disk(self) -> list[str]:
+        """Return who was wiped, and is no member again yet."""
+        if self._without_disk:
+            for name, standing in self.standings(sorted(self._without_disk)).items():
+                if not standing.rejoining:
+                    self._without_disk.discard(name)
+        return sorted(self._without_disk)
+
+    def disconnect(self, name: str) -> None:
+        """Take the node's whole network away, peers and clients."""
+        for link in (*around(name, self.names), client_link(name)):
+            for stream in STREAMS:
+                self.proxies.add_toxic(
+                    self.link(link), "timeout", stream, {"timeout": 0}, toxic=_gone(name, stream)
+                )
+
+    def connect(self, name: str) -> None:
+        for link in (*around(name, self.names), client_link(name)):
+            present = self.proxies.toxics(self.link(link))
+            for stream in STREAMS:
+                if _gone(name, stream) in present:
+                    self.proxies.remove_toxic(self.link(link), _gone(name, stream))
+
+    def mend(self) -> None:
+        """See `Target`."""
+        self.holds.forget()
+        with contextlib.ExitStack() as everything:  # goes on where one of them fails
+            everything.callback(self.proxies.heal, *self._addresses)
+            for name, node in self.nodes.items():
+                everything.callback(self.rig.prepare, node.directory)
+                if node.running:
+                    everything.callback(self.resume, name)
+                elif node.process is None:
+                    everything.callback(self.start, name)
+            for client in self.clients:
+                everything.callback(client.resume)
 
     def restart(self, name: str) -> None:
         """Kill it if it runs, and start it on the same directory."""
@@ -194,9 +225,7 @@ class ChaosCluster:
                 process.wait()
         for node in self.nodes.values():
             node.process = None
-        for observer in self._observers.values():
-            observer.close()
-        self._observers = {}
+        self.stop_observing()
         for link in list(self._addresses):
             self.proxies.delete(link)
         self._addresses = {}
@@ -204,22 +233,10 @@ class ChaosCluster:
     def check_alive(self) -> None:
         """ClusterError where a node that should run has ended by itself."""
         for node in self.nodes.values():
-            if node.process is not None and node.process.poll() is not None:
+            kept_down = self.holds.held(f"down {node.name}")  # by a full disk: it ends by itself
+            if node.process is not None and node.process.poll() is not None and not kept_down:
                 status = node.process.returncode
                 raise ClusterError(f"{node.name} ended with status {status}\n{node.last_words()}")
-
-    def standings(self, names: Sequence[str] | None = None) -> dict[str, Standing]:
-        """What each node that answers says of itself."""
-        found: dict[str, Standing] = {}
-        for name in names or self.names:
-            with contextlib.suppress(NodeError):
-                found[name] = self._observers[name].standing(STATUS_SECONDS)
-        return found
-
-    def leader(self, among: Sequence[str] | None = None) -> str | None:
-        """The node of the highest term that says it leads, as seen by these nodes."""
-        leading = [each for each in self.standings(among).values() if each.leads]
-        return max(leading, key=lambda each: each.term).node if leading else None
 
     def logged_leaders(self) -> list[LeaderFact]:
         """Every term that a node led, by its own log: none is missed between two polls."""
@@ -229,24 +246,7 @@ class ChaosCluster:
             for fact in facts_in_log(node.name, node.log.read_text(errors="replace").splitlines())
         ]
 
-    def wait_ready(self, within_s: float = READY_SECONDS) -> float:
-        """Until all running nodes follow one leader; seconds it took."""
 
-        def agreed() -> bool:
-            self.check_alive()
-            expected = [name for name, node in self.nodes.items() if node.running]
-            standings = self.standings(expected)
-            leaders = {each.leader for each in standings.values()}
-            terms = {each.term for each in standings.values()}
-            everybody = len(standings) == len(expected)
-            return everybody and len(terms) == 1 and len(leaders) == 1 and None not in leaders
-
-        return self.wait(agreed, within_s, "all nodes follow one leader")
-
-    def wait(self, condition: Callable[[], bool], within_s: float, what: str) -> float:
-        """Like `wait_until`; the error shows the end of every node's log."""
-        try:
-            return wait_until(condition, within_s, what)
-        except TimeoutError as error:
-            logs = "\n".join(f"--- {n.name}\n{n.last_words()}" for n in self.nodes.values())
-            raise ClusterError(f"{error}\n{logs}") from error
+def _gone(name: str, stream: str) -> str:
+    """The toxic of a link that belongs to a node without a network."""
+    return f"disconnected-{name}-{stream}"

@@ -120,7 +120,10 @@ def encode_event(event: Event) -> str:
 def load(path: Path) -> list[Event]:
     """Read a JSONL file. HistoryError names the line of a truncated or unknown event."""
     with path.open(encoding="utf-8") as lines:
-        events = list(decode_events(lines, str(path)))
+        try:
+            events = list(decode_events(lines, str(path)))
+        except UnicodeDecodeError as error:
+            raise HistoryError(f"{path}: not UTF-8: {error.reason}") from error
     operations(events)
     return events
 
@@ -134,7 +137,7 @@ def decode_events(lines: Iterable[str], name: str = "history") -> Iterator[Event
             raise HistoryError(f"{where}: truncated: the last line has no end")
         try:
             given = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise HistoryError(f"{where}: not JSON: {error}") from error
         yield _event(given, where, expected_index=number - 1)
 
@@ -152,6 +155,9 @@ def _event(given: Any, where: str, *, expected_index: int) -> Event:
         raise HistoryError(f"{where}: unknown event type {given.get('type')!r}")
     if not isinstance(given.get("f"), str):
         raise HistoryError(f"{where}: f must be a string, not {given.get('f')!r}")
+    for field in ("key", "error", "node"):
+        if not isinstance(given.get(field), str | None):
+            raise HistoryError(f"{where}: {field} must be a string, not {given.get(field)!r}")
     if given["index"] != expected_index:
         raise HistoryError(f"{where}: index {given['index']}, but {expected_index} comes here")
     return Event(**cast("dict[str, Any]", given))

@@ -41,6 +41,8 @@ class Standing:
     leader: str | None
     revision: int
     applied: int
+    rejoining: bool = False
+    """Catching up on a new disk; counts towards nothing yet."""
 
 
 class NodeClient:
@@ -106,6 +108,7 @@ class NodeClient:
             leader=answer.leader if answer.HasField("leader") else None,
             revision=answer.header.revision,
             applied=answer.applied_index,
+            rejoining=answer.role == cluster_pb2.ROLE_REJOINING,
         )
 
     def state_hashes(self, timeout_s: float) -> tuple[dict[str, str], list[str]]:

@@ -16,8 +16,15 @@ TIMEOUT_SECONDS = 0.5
 class Observer:
     """One thread a node polls its status, so that a silent node does not delay the others."""
 
-    def __init__(self, names: Sequence[str], connect: Callable[[str], NodeClient]) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        connect: Callable[[str], NodeClient],
+        told: Callable[[LeaderFact], None] = lambda _fact: None,
+    ) -> None:
+        """`told` hears of each leader as it is seen."""
         self.facts: list[LeaderFact] = []
+        self._told = told
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=self._watch, args=(name, connect), daemon=True)
@@ -42,4 +49,6 @@ class Observer:
                     standing = client.standing(TIMEOUT_SECONDS)
                     if standing.leads and standing.term != last:
                         last = standing.term
-                        self.facts.append(LeaderFact(name, standing.term, "its own status"))
+                        fact = LeaderFact(name, standing.term, "its own status")
+                        self.facts.append(fact)
+                        self._told(fact)

@@ -84,9 +84,12 @@ class Proxies:
         attributes: Mapping[str, int],
         *,
         toxicity: float = 1.0,
+        toxic: str | None = None,
     ) -> None:
-        """Add the toxic `<type>_<stream>`, or change it where the proxy has it already."""
-        toxic = f"{toxic_type}_{stream}"
+        """Add the toxic `<type>_<stream>`, or one of a name of its own, so that two of a type do
+        not meet; change it where the proxy has it already.
+        """
+        toxic = toxic or f"{toxic_type}_{stream}"
         body = {"attributes": dict(attributes), "toxicity": toxicity}
         if toxic in self.toxics(name):
             self._call("post", self._path(name, toxic), json=body)

@@ -24,9 +24,9 @@ MOST = 60
 CALL_SECONDS = 10.0
 
 
-def account(place: int) -> bytes:
+def account(place: int) -> str:
     """Return an account's key."""
-    return ACCOUNT + b"%03d" % place
+    return f"{ACCOUNT}{place:03d}"
 
 
 @dataclass(slots=True)
@@ -34,15 +34,15 @@ class Transfers:
     """What became of the transfers, as their clients were told."""
 
     accounts: int
-    done: set[bytes] = field(default_factory=set)
+    done: set[str] = field(default_factory=set)
     too_poor: int = 0
-    never: set[bytes] = field(default_factory=set)
+    never: set[str] = field(default_factory=set)
     resolved: int = 0
     """Unknown at first; the store said later what became of them."""
     refused: int = 0
     _numbers: Iterator[int] = field(default_factory=count)
 
-    def opening(self) -> dict[bytes, int]:
+    def opening(self) -> dict[str, int]:
         """Return the first balance of every account."""
         return {account(place): OPENING for place in range(self.accounts)}
 
@@ -55,7 +55,7 @@ class Transfers:
         """Transfer until told to stop; an unknown outcome is asked about until it is known."""
         while not stop.is_set():
             payer, payee = random.sample(range(self.accounts), 2)
-            name = TRANSFER + b"%06d" % next(self._numbers)
+            name = f"{TRANSFER}{next(self._numbers):06d}"
             try:
                 await self._transfer(client, name, payer, payee, random.randint(1, MOST))
             except OutcomeUnknown as unknown:
@@ -64,7 +64,7 @@ class Transfers:
                 self.refused += 1
 
     async def _transfer(
-        self, client: AsyncClient, name: bytes, payer: int, payee: int, money: int
+        self, client: AsyncClient, name: str, payer: int, payee: int, money: int
     ) -> None:
         result = await client.txn(
             when=number(account(payer)) >= money,
@@ -80,7 +80,7 @@ class Transfers:
         else:
             self.too_poor += 1
 
-    async def _settle(self, client: AsyncClient, name: bytes, unknown: OutcomeUnknown) -> None:
+    async def _settle(self, client: AsyncClient, name: str, unknown: OutcomeUnknown) -> None:
         assert unknown.identity is not None
         while True:
             try:

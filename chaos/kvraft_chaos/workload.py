@@ -1,23 +1,24 @@
-"""Clients that use one versioned register a key, and write down what they asked and heard."""
+"""Threads that perform the register workload, each at one node by single attempts.
 
-import random
+What a node says is then recorded as its word, while the clients of a run follow the leader.
+"""
+
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import cycle
+from random import Random
 from typing import Any, Self
 
 from kvraft_chaos.history import EventType, Recorder
 from kvraft_chaos.node_client import NodeClient, NodeError
+from kvraft_chaos.workloads.deed import CALL_SECONDS
+from kvraft_chaos.workloads.register import Register
+from kvraft_chaos.workloads.script import Answer, Call, Script
 from kvraft_client.policy.failure import Outcome
 
-CALL_SECONDS = 2.0
-"""Longer than a node without a quorum needs to say so (1.1 s), so that its word is recorded."""
 PAUSE_SECONDS = 0.005
 """Between two calls of one client: the cluster, the proxies and the clients share the cores."""
-KEYS = 4
-"""Registers in use at one time: enough clients meet on each."""
-CALLS_AN_EPOCH = 2_000
-"""After so many calls the clients go on to new keys: a register's history stays checkable."""
 
 Connect = Callable[[str], NodeClient]
 
@@ -57,7 +58,7 @@ class RegisterWorkload:
         self._connect = connect
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._calls = 0
+        self._register = Register()
         self._accepted: dict[str, int] = dict.fromkeys(names, 0)
         self._failure: BaseException | None = None
         self._threads = [
@@ -72,9 +73,7 @@ class RegisterWorkload:
 
     def keys(self) -> list[str]:
         """Every register used so far."""
-        with self._lock:
-            epochs = self._calls // CALLS_AN_EPOCH + 1
-        return [f"register-{epoch}-{place}" for epoch in range(epochs) for place in range(KEYS)]
+        return self._register.keys()
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -96,53 +95,42 @@ class RegisterWorkload:
     def _run(self, node: str, seed: str) -> None:
         try:
             with self._connect(node) as client:
-                self._work(random.Random(seed), client)
+                self._work(self._register.script(0, Random(seed)), client)
         except BaseException as error:  # noqa: BLE001  (raised again by the thread that waits)
             self._failure = error
 
-    def _work(self, rng: random.Random, client: NodeClient) -> None:
+    def _work(self, script: Script, client: NodeClient) -> None:
         process = self.recorder.process()
-        seen: dict[str, dict[str, Any]] = {}
+        call = next(script)
         while not self._stop.wait(PAUSE_SECONDS):
-            with self._lock:
-                number, self._calls = self._calls, self._calls + 1
-            key = f"register-{number // CALLS_AN_EPOCH}-{rng.randrange(KEYS)}"
-            f, argument, call = self._choose(rng, client, key, f"v{number}", seen.get(key))
-            result, error = recorded(self.recorder, process, f, key, argument, client.node, call)
-            if error is not None:
-                if error.outcome is not Outcome.NOT_APPLIED:
-                    process = self.recorder.process()
-                continue
-            self._learn(f, key, argument, result, seen)
-            if f == "cas" and result["succeeded"]:
+            result, error = recorded(
+                self.recorder,
+                process,
+                call.f,
+                call.key or "",
+                call.argument,
+                client.node,
+                partial(_performed, client, call),
+            )
+            if error is None:
+                answer = Answer("ok", result)
+            elif error.outcome is Outcome.NOT_APPLIED:
+                answer = Answer("fail")
+            else:
+                answer = Answer("info")
+                process = self.recorder.process()
+            if answer.ok and call.f == "cas" and result["succeeded"]:
                 with self._lock:
                     self._accepted[client.node] += 1
+            call = script.send(answer)
 
-    @staticmethod
-    def _choose(
-        rng: random.Random, client: NodeClient, key: str, value: str, seen: dict[str, Any] | None
-    ) -> tuple[str, dict[str, Any] | None, Callable[[], Any]]:
-        f = rng.choices(("get", "put", "cas"), (4, 1, 5))[0]
-        if f == "get":
-            return f, None, lambda: client.get(key, CALL_SECONDS)
-        if f == "put":
-            return f, {"value": value}, lambda: client.put(key, value, CALL_SECONDS)
-        if seen is None or seen.get("value") is None:
-            expect: dict[str, Any] = {"absent": True}
-        else:
-            expect = {"mod_revision": seen["mod_revision"]}
-        argument = {"value": value, "expect": expect}
-        return f, argument, lambda: client.cas(key, value, expect, CALL_SECONDS)
 
-    @staticmethod
-    def _learn(
-        f: str, key: str, argument: dict[str, Any] | None, result: Any, seen: dict[str, Any]
-    ) -> None:
-        """Keep the newest that this client knows, so that some of its swaps succeed."""
-        if f == "get":
-            seen[key] = result
-        elif f == "cas" and not result["succeeded"]:
-            seen[key] = result["current"] or {"value": None}
-        else:
-            assert argument is not None
-            seen[key] = {"value": argument["value"], "mod_revision": result["mod_revision"]}
+def _performed(client: NodeClient, call: Call) -> dict[str, Any]:
+    assert call.key is not None
+    match call.f:
+        case "get":
+            return client.get(call.key, CALL_SECONDS)
+        case "put":
+            return client.put(call.key, call.argument["value"], CALL_SECONDS)
+    value, expect = call.argument["value"], call.argument["expect"]
+    return client.cas(call.key, value, expect, CALL_SECONDS)

@@ -6,7 +6,7 @@ Exit status: 0 valid, 1 invalid, 2 unknown, 3 no verdict: what was asked for can
 import typer
 from typer.core import TyperGroup
 
-from kvraft.cli import chaos_judging, chaos_running
+from kvraft.cli import chaos_judging, chaos_proxy, chaos_running
 from kvraft.cli.chaos_extra import NO_VERDICT
 
 
@@ -24,3 +24,5 @@ app = typer.Typer(
 )
 chaos_running.register(app)
 chaos_judging.register(app)
+chaos_proxy.register(app)
+chaos_proxy.register(app)

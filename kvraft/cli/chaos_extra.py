@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from kvraft.cli.options import Settings
 from kvraft.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ def told_as_no_verdict() -> Iterator[None]:
     except Exception as error:  # Python's own status would be 1: invalid
         traceback.print_exc()
         raise typer.Exit(NO_VERDICT) from error
+
+
+def json_asked(context: typer.Context, *, as_json: bool) -> bool:
+    """Whether a program reads the output: by the command's option, or by `-o json` before it."""
+    settings = context.obj
+    return as_json or (isinstance(settings, Settings) and settings.as_json)
 
 
 def console(*, to_stderr: bool) -> Any:

@@ -1,12 +1,19 @@
 """chaos run: clients, faults and a verdict."""
 
+import logging
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kvraft.cli.chaos_extra import chaos_module, conclude, console, told_as_no_verdict
+from kvraft.cli.chaos_extra import (
+    chaos_module,
+    conclude,
+    console,
+    json_asked,
+    told_as_no_verdict,
+)
 from kvraft.cli.output import print_json
 
 EXAMPLE = (
@@ -59,6 +66,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
+    context: typer.Context,
     *,
     workload: Workload = None,
     faults: Faults = None,
@@ -79,10 +87,12 @@ def run(
     directory: plan, history, verdict, logs, a timeline to look at. Ctrl-C heals, and judges what
     there is. Exit status: 0 valid, 1 invalid, 2 unknown, 3 no verdict.
     """
+    as_json = json_asked(context, as_json=as_json)
     requests = chaos_module("run.request")
     if show:
         _list(requests.catalogue(), as_json=as_json)
         return
+    logging.getLogger("kvraft_client").addHandler(logging.NullHandler())  # a lost lease is no news
     with told_as_no_verdict():
         plan = requests.Request(
             workload=workload,

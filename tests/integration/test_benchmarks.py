@@ -39,6 +39,16 @@ FIGURES = {
         "lock cycles, 16 callers",
         "hand-over, 8 waiters",
     },
+    "checker": {
+        "100 operations, with revisions",
+        "100 operations, 2 % unknown",
+        "100 operations, 10 % unknown",
+        "100 operations, one stale read",
+        "100 operations, no revisions, 5 values",
+        "100 operations, no revisions, 5 values, 2 % unknown",
+        "100 operations, no revisions, one wrong read",
+        "2 keys of 100 operations each",
+    },
 }
 
 

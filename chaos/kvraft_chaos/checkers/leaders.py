@@ -18,8 +18,9 @@ class LeaderFact:
     """Where it was seen: a line of a log, a status poll."""
 
 
-LOGGED = re.compile(r"\bleads term (\d+)\b")
-"""The line that a node logs when it begins to lead."""
+LOGGED = re.compile(r"(?:^|\bINFO )leads term (\d+)\b")
+"""The line that a node logs when it begins to lead, and no line in which it says that of another:
+"has no leader in term 7: n1 leads term 7"."""
 
 
 def facts_in_log(node: str, lines: Iterable[str]) -> list[LeaderFact]:

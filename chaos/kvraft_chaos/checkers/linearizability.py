@@ -1,18 +1,20 @@
-"""Linearizability of a history, key by key: the search of Wing and Gong with Lowe's memory.
+"""Linearizability of a history, key by key, in bounded time and memory, on all cores.
 
-J. Wing, C. Gong, "Testing and Verifying Concurrent Objects" (1993); G. Lowe, "Testing for
-Linearizability" (2017). Operations stand in a doubly linked list of calls and returns. A call that
-the model allows is lifted out, with its return; a return that is reached first means that its
-operation should have taken effect before: undo. A set of (operations done, state) cuts repetition.
-Keys are independent, so a history is linearizable exactly if that of each key is (Herlihy, Wing).
+Keys are independent, so a history is linearizable exactly if that of each key is (Herlihy, Wing,
+"Linearizability", 1990, theorem 1). `search` looks for the order; `words` tells what it found.
 """
 
+import json
+import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from kvraft_chaos.checkers.register import INITIAL, Register, Step, placeable, step_of
+from kvraft_chaos.checkers.model import Model
+from kvraft_chaos.checkers.parallel import spread
+from kvraft_chaos.checkers.register import MODEL as REGISTER
+from kvraft_chaos.checkers.search import Search
 from kvraft_chaos.checkers.verdict import Verdict, worst
 from kvraft_chaos.history import Event, Operation, operations
 
@@ -21,9 +23,15 @@ CHECK_SECONDS = 10.0
 TOTAL_SECONDS = 60.0
 """For one history; keys that it does not reach are unknown."""
 CONFIGURATIONS = 500_000
-"""Remembered for one key; some 300 bytes each."""
-CLOCK_EVERY = 1_024
-"""Steps between two looks at the clock."""
+"""Remembered for one key."""
+EXPLAINING_CONFIGURATIONS = 50_000
+"""Of the second search of an invalid key, which goes on where the first one knew from answers still
+to come that it was in vain: a reader wants to see how far any order gets.
+"""
+PARALLEL_OPERATIONS = 20_000
+"""Below, the start of the processes takes as long as they save."""
+MEMORY_BYTES = 256 << 20
+"""Taken by them, as accounted: reached first where a key has thousands of operations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +46,19 @@ class KeyReport:
     """The longest legal order found, from the beginning."""
     stuck: Operation | None = None
     """The operation that had returned by then, and cannot have taken effect anywhere."""
-    state: Register | None = None
-    """The state after `prefix`."""
+    state: str = ""
+    """What the key holds after `prefix`, in words."""
 
     def sentence(self) -> str:
         """One line for people."""
-        words = f"{self.key}: {self.verdict.value} ({self.operations} operations)"
+        name = "" if self.key is None else f"{self.key}: "
+        words = f"{name}{self.verdict.value} ({self.operations} operations)"
         if self.stuck is None:
             return words
+        last = f" (last: {told(self.prefix[-1])})" if self.prefix else ""
         return (
-            f"{words}: after {len(self.prefix)} of them the key holds {self.state}, and event "
-            f"{self.stuck.invoked} ({self.stuck.f} {self.stuck.argument} -> {self.stuck.result} "
-            f"by process {self.stuck.process}) fits nowhere"
+            f"{words}: after {len(self.prefix)} of them at most{last} it "
+            f"holds {self.state}; then {told(self.stuck)} fits nowhere"
         )
 
 
@@ -71,150 +80,105 @@ class Report:
 def check(
     events: Iterable[Event],
     *,
+    model: Model = REGISTER,
     seconds_per_key: float = CHECK_SECONDS,
     seconds: float = TOTAL_SECONDS,
+    jobs: int | None = None,
     now: Callable[[], float] = time.monotonic,
 ) -> Report:
-    """Judge a history of register operations; see `register` for what values look like."""
+    """Judge a history; see `register` for what arguments and results look like there.
+
+    `jobs`: processes at once; unset, one a core where the history is large enough for it.
+    """
     by_key: dict[str | None, list[Operation]] = defaultdict(list)
+    total = 0
     for operation in operations(events):
         by_key[operation.key].append(operation)
+        total += 1
+    if jobs is None:
+        jobs = (os.cpu_count() or 1) if total >= PARALLEL_OPERATIONS else 1
+    if not model.step_of.__module__.startswith(__package__):
+        jobs = 1  # another process may not be able to import it
     deadline = now() + seconds
-    reports = []
-    for key in sorted(by_key, key=lambda key: key or ""):
-        budget = min(seconds_per_key, deadline - now())
-        reports.append(check_key(key, by_key[key], seconds=budget, now=now))
-    return Report(tuple(reports))
+
+    def tasks() -> Iterator[_Task]:
+        """The largest first, so that none is left over in the end for one process alone."""
+        for key in sorted(by_key, key=lambda key: len(by_key[key]), reverse=True):
+            yield _Task(model, key, by_key[key], min(seconds_per_key, deadline - now()))
+
+    jobs = min(jobs, len(by_key))
+    if jobs > 1:
+        done = [report or _unjudged(task) for task, report in spread(_judge, tasks(), jobs)]
+    else:
+        done = [_judge(task, now) for task in tasks()]
+    return Report(tuple(sorted(done, key=lambda report: report.key or "")))
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One key, and for how long."""
+
+    model: Model
+    key: str | None
+    operations: Sequence[Operation]
+    seconds: float
+
+
+def _judge(task: _Task, now: Callable[[], float] = time.monotonic) -> KeyReport:
+    return check_key(task.key, task.operations, model=task.model, seconds=task.seconds, now=now)
+
+
+def _unjudged(task: _Task) -> KeyReport:
+    return KeyReport(task.key, Verdict.UNKNOWN, len(task.operations), 0)
 
 
 def check_key(
     key: str | None,
     given: Sequence[Operation],
     *,
+    model: Model = REGISTER,
     seconds: float = CHECK_SECONDS,
     configurations: int = CONFIGURATIONS,
+    memory_bytes: int = MEMORY_BYTES,
     now: Callable[[], float] = time.monotonic,
 ) -> KeyReport:
-    search = _Search(placeable(given))
+    """Judge the operations on one key, in the order of their invokes."""
     deadline = now() + seconds
-    verdict = search.run(lambda: len(search.seen) >= configurations or now() >= deadline)
-    blame = verdict is Verdict.INVALID
-    return KeyReport(
-        key,
-        verdict,
-        len(given),
-        len(search.seen),
-        prefix=tuple(search.longest) if blame else (),
-        stuck=search.stuck if blame else None,
-        state=search.longest_state if blame else None,
+
+    def bounded(search: Search, configurations: int) -> Verdict:
+        return search.run(
+            lambda: (
+                len(search.seen) >= configurations
+                or search.bytes >= memory_bytes
+                or now() >= deadline
+            )
+        )
+
+    needed = model.placeable(given)
+    search = Search(needed, model)
+    verdict = bounded(search, configurations)
+    report = KeyReport(key, verdict, len(given), len(search.seen))
+    if verdict is not Verdict.INVALID:
+        return report
+    best = search
+    if search.ranked:
+        plain = Search(needed, model, by_rank=False)
+        bounded(plain, EXPLAINING_CONFIGURATIONS)
+        best = max(search, plain, key=lambda each: len(each.longest))
+    return replace(
+        report,
+        prefix=tuple(best.longest),
+        stuck=best.stuck,
+        state=model.shown(best.longest_state),
     )
 
 
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """A call or a return in the list. `match` is a call's return (None: it never came)."""
-
-    number: int
-    step: Step | None = None
-    match: "_Entry | None" = None
-    before: "_Entry | None" = field(default=None, repr=False)
-    after: "_Entry | None" = field(default=None, repr=False)
-
-    def lift(self) -> None:
-        """Take this call and its return out of the list; they remember where they stood."""
-        self.unlink()
-        if self.match is not None:
-            self.match.unlink()
-
-    def unlift(self) -> None:
-        """Put back what was lifted last."""
-        if self.match is not None:
-            self.match.relink()
-        self.relink()
-
-    def unlink(self) -> None:
-        if self.before is not None:
-            self.before.after = self.after
-        if self.after is not None:
-            self.after.before = self.before
-
-    def relink(self) -> None:
-        if self.before is not None:
-            self.before.after = self
-        if self.after is not None:
-            self.after.before = self
-
-
-class _Search:
-    """Depth first over the orders in which the operations may have taken effect."""
-
-    def __init__(self, given: Sequence[Operation]) -> None:
-        self.operations = given
-        self.head = self._linked()
-        self.open_returns = sum(op.completed is not None for op in given)
-        self.seen: set[tuple[int, Register]] = set()
-        self.longest: list[Operation] = []
-        self.longest_state = INITIAL
-        self.stuck: Operation | None = None
-        self._done: list[tuple[_Entry, Register]] = []
-        self._mask = 0
-        self._state = INITIAL
-
-    def _linked(self) -> _Entry:
-        placed: list[tuple[int, _Entry]] = []
-        for number, operation in enumerate(self.operations):
-            returned = None if operation.completed is None else _Entry(number)
-            placed.append((operation.invoked, _Entry(number, step_of(operation), returned)))
-            if operation.completed is not None and returned is not None:
-                placed.append((operation.completed, returned))
-        head = last = _Entry(-1)
-        for _, entry in sorted(placed, key=lambda item: item[0]):
-            last.after, entry.before = entry, last
-            last = entry
-        return head
-
-    def run(self, exhausted: Callable[[], bool]) -> Verdict:
-        entry = self.head.after
-        steps = 0
-        while self.open_returns:
-            steps += 1
-            if steps % CLOCK_EVERY == 0 and exhausted():
-                return Verdict.UNKNOWN
-            assert entry is not None, "a return is open, so the list does not end before it"
-            if entry.step is not None:
-                entry = self.head.after if self._place(entry, entry.step) else entry.after
-                continue
-            self._note(entry)
-            if not self._done:
-                return Verdict.INVALID
-            entry = self._undo().after
-        return Verdict.VALID
-
-    def _place(self, entry: _Entry, step: Step) -> bool:
-        """Let the operation take effect now, unless the model or the memory says no."""
-        state = step(self._state)
-        if state is None:
-            return False
-        mask = self._mask | 1 << entry.number
-        configuration = (mask, state)
-        if configuration in self.seen:
-            return False
-        self.seen.add(configuration)
-        self._done.append((entry, self._state))
-        self._mask, self._state = mask, state
-        self.open_returns -= entry.match is not None
-        entry.lift()
-        return True
-
-    def _undo(self) -> _Entry:
-        entry, self._state = self._done.pop()
-        self._mask &= ~(1 << entry.number)
-        self.open_returns += entry.match is not None
-        entry.unlift()
-        return entry
-
-    def _note(self, blocked: _Entry) -> None:
-        if self.stuck is None or len(self._done) > len(self.longest):
-            self.longest = [self.operations[entry.number] for entry, _ in self._done]
-            self.longest_state = self._state
-            self.stuck = self.operations[blocked.number]
+def told(operation: Operation) -> str:
+    """An operation in words."""
+    argument = "" if operation.argument in (None, {}) else f" {json.dumps(operation.argument)}"
+    ended = "" if operation.completed is None else f" to {operation.completed}"
+    answer = "unknown" if operation.completed is None else json.dumps(operation.result)
+    return (
+        f"{operation.f}{argument} -> {answer} (process {operation.process}, "
+        f"events {operation.invoked}{ended})"
+    )

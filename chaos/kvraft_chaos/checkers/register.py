@@ -13,16 +13,15 @@ nothing, so that histories of registers without revisions are judged too):
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, cast
 
+from kvraft_chaos.checkers import model
 from kvraft_chaos.history import HistoryError, Operation
 
 ABSENT = None
 
 
-@dataclass(frozen=True, slots=True)
-class Register:
+class Register(NamedTuple):
     """State of the key. An unknown write leaves its revision open until somebody sees it."""
 
     value: str | None = ABSENT
@@ -30,6 +29,11 @@ class Register:
     """mod_revision of the value, 0 while absent; None: at least `floor`, not known more closely."""
     floor: int = 0
     """Every later change of this key has a revision above this."""
+
+    def __str__(self) -> str:
+        if self.value is ABSENT:
+            return "nothing"
+        return repr(self.value) + (f" at revision {self.revision}" if self.revision else "")
 
 
 INITIAL = Register()
@@ -136,6 +140,26 @@ def _cas(argument: dict[str, Any], result: dict[str, Any], unknown: bool) -> Ste
     return swaps if unknown or result["succeeded"] else refused
 
 
+def observes(operation: Operation) -> bool:
+    """A get, and what was refused. One that learns an open revision narrows the state, and is not
+    taken for an observer there: the search compares.
+    """
+    result = operation.result or {}
+    return operation.f == "get" or False in (result.get("succeeded"), result.get("deleted"))
+
+
+def rank(operation: Operation) -> int | None:
+    """The revision of the key that the answer shows: `floor` is at least that from then on."""
+    result = operation.result or {}
+    if operation.f == "delete":
+        revision = result.get("revision") if result.get("deleted") else None
+    elif result.get("succeeded") is False:
+        revision = (result.get("current") or {}).get("mod_revision")
+    else:
+        revision = result.get("mod_revision")
+    return revision or None  # 0: absent, at whatever revision
+
+
 STEPS: dict[str, Callable[[dict[str, Any], dict[str, Any], bool], Step]] = {
     "get": _get,
     "put": _put,
@@ -181,3 +205,13 @@ def _shown_values(operations: Iterable[Operation]) -> tuple[set[str | None], boo
         refused_blindly = result.get("succeeded") is False and "current" not in result
         blind |= operation.f == "delete" or refused_blindly
     return values, blind or not expected_revisions <= known_revisions
+
+
+MODEL = model.Model(
+    "register",
+    INITIAL,
+    cast("Callable[[Operation], model.Step]", step_of),  # asked only about states of its own
+    observes,
+    placeable,
+    rank,
+)

@@ -15,7 +15,9 @@ class RevisionReport:
     verdict: Verdict
     writes: int
     contradiction: str = ""
-    """The first pair of events that no single order explains."""
+    """The first pair of events that no single order explains, in words."""
+    events: tuple[int, ...] = ()
+    """Their indexes."""
 
     def sentence(self) -> str:
         """One line for people."""
@@ -63,11 +65,12 @@ def check_revisions(events: Iterable[Event]) -> RevisionReport:
                 why = (
                     f"event {index} wrote {revision}, but event {witness} had shown {floor} before"
                 )
-                return RevisionReport(Verdict.INVALID, len(owners), why)
+                return RevisionReport(Verdict.INVALID, len(owners), why, (witness, index))
             other = owners.setdefault(revision, operation)
-            if other is not operation:
+            if other.completed is not None and other is not operation:
                 why = f"events {other.completed} and {index} both wrote revision {revision}"
-                return RevisionReport(Verdict.INVALID, len(owners), why)
+                pair = other.completed, index
+                return RevisionReport(Verdict.INVALID, len(owners), why, pair)
         if seen_revision(operation) > newest:
             newest, newest_event = seen_revision(operation), index
     return RevisionReport(Verdict.VALID, len(owners))

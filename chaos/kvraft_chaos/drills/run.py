@@ -1,20 +1,18 @@
 """Play one drill from the start of its cluster to its end, whatever happens in between."""
 
 import contextlib
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from types import FrameType
+from collections.abc import Callable
 
-from kvraft_chaos.cluster import ClusterError
 from kvraft_chaos.drills.drill import Drill
 from kvraft_chaos.drills.ground import Ground, private_ground
 from kvraft_chaos.drills.stage import Report, Stage
+from kvraft_chaos.observed import ClusterError
 from kvraft_chaos.proxies import ToxiproxyError
+from kvraft_chaos.stopping import signals_noted
 
 NO_GROUND = (ClusterError, ToxiproxyError)
 """What `run` raises where the cluster does not start, or does not come back."""
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOOK_SECONDS = 0.05
 """How often a signal is looked for while the play goes on."""
 
@@ -30,7 +28,7 @@ def run(
     leave processes. The play has a thread of its own, which is not waited for after a signal.
     """
     stage.open(drill.name, drill.question)
-    with _signals() as told_to_stop:
+    with signals_noted() as told_to_stop:
         stage.note("starting a private cluster of three nodes, every link through a fault proxy")
         with ground() as ready:
             errors: list[BaseException] = []
@@ -54,22 +52,3 @@ def _play(drill: Drill, stage: Stage, ground: Ground, errors: list[BaseException
         drill.play(stage, ground)
     except BaseException as error:  # noqa: BLE001 - raised by `run`, unless a signal came first
         errors.append(error)
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[threading.Event]:
-    """Turn signals into an event, where this is the thread that gets them."""
-    told_to_stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield told_to_stop
-        return
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        told_to_stop.set()
-
-    before = {number: signal.signal(number, stop) for number in STOPPING}
-    try:
-        yield told_to_stop
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)

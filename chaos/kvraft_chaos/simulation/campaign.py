@@ -15,6 +15,7 @@ from kvraft_chaos.simulation.faults import Fault, draw_plan
 from kvraft_chaos.simulation.invariants import Violation
 from kvraft_chaos.simulation.nemesis import Nemesis
 from kvraft_chaos.simulation.process import Settings
+from kvraft_chaos.simulation.scripts.players import Players, bounds_of
 from kvraft_chaos.simulation.store import Bounds
 from kvraft_chaos.simulation.world import World
 
@@ -78,6 +79,8 @@ class Run:
     """Hash of everything that was delivered, and when."""
     plan: list[Fault]
     log: list[str]
+    workload: str | None = None
+    """Its clients' one; None: the simulator's own mix of everything."""
 
     def in_figures(self) -> "Run":
         """Without its log and plan: a campaign of many seeds is summed up, not remembered."""
@@ -117,10 +120,19 @@ class Campaign:
     """One seed, from boot to verdict."""
 
     def __init__(
-        self, seed: int, size: int, switches: Switches, plan: list[Fault] | None = None
+        self,
+        seed: int,
+        size: int,
+        switches: Switches,
+        plan: list[Fault] | None = None,
+        workload: str | None = None,
     ) -> None:
         self._seed = seed
-        self._world = World(size, seed, draw_settings(seed, switches))
+        self._workload = workload
+        settings = draw_settings(seed, switches)
+        if workload is not None:
+            settings = replace(settings, bounds=bounds_of(settings.bounds))
+        self._world = World(size, seed, settings)
         self._trace = 0
         self._world.network.streams.taps.append(self._tap)
         chance = Chance(seed, "machines")
@@ -140,7 +152,7 @@ class Campaign:
         begun = time.perf_counter()
         world = self._world
         nemesis = Nemesis(world)
-        clients = Clients(world, self._seed, HORIZON)
+        clients = self._clients()
         with world:
             try:
                 self._live(nemesis, clients)
@@ -168,12 +180,19 @@ class Campaign:
             trace=self._trace,
             plan=self._plan,
             log=world.log,
+            workload=self._workload,
         )
 
-    def _live(self, nemesis: Nemesis, clients: Clients) -> None:
+    def _clients(self) -> Clients | Players:
+        if self._workload is None:
+            return Clients(self._world, self._seed, HORIZON)
+        return Players(self._world, self._seed, HORIZON, self._workload)
+
+    def _live(self, nemesis: Nemesis, clients: Clients | Players) -> None:
         world = self._world
         self._boot()
         self._sweep()
+        clients.prepare()
         nemesis.schedule(self._plan)
         clients.start()
         world.run(HORIZON)
@@ -190,7 +209,7 @@ class Campaign:
         self._world.invariants.sweep(self._world.nodes)
         self._world.scheduler.after(SWEEP, self._sweep)
 
-    def _judge(self, clients: Clients) -> None:
+    def _judge(self, clients: Clients | Players) -> None:
         """Demand what a healed cluster owes: a write, equal nodes, and every promise kept."""
         world = self._world
         world.identity = FINAL_IDENTITY

@@ -58,6 +58,9 @@ class Clients:
         """Operations that were answered."""
         return self.account.done
 
+    def prepare(self) -> None:
+        """Nothing has to be there before they begin."""
+
     def start(self) -> None:
         """Let every client begin; they stop by themselves at the horizon."""
         world = self._world
@@ -132,7 +135,7 @@ class Clients:
     def judge(self) -> None:
         """Check what the clients were told against what the healed cluster holds."""
         world = self._world
-        machines = self._level()
+        machines = level(world)
         for name, machine in machines.items():
             self.account.check_durable(name, machine.index)
             world.shared.chronicle.compare_state(name, machine)
@@ -164,17 +167,17 @@ class Clients:
         through = None if mark.position is None else mark.position.through
         return mark.told is not None and through is not None and through >= newest
 
-    def _level(self) -> dict[str, StateMachine]:
-        """Wait until all nodes are at one index; report it where they never are."""
-        world = self._world
-        end = world.now + LEVEL
-        while True:
-            nodes = [node for node in world.nodes.values() if node.process is not None]
-            machines = {node.name: application(node).machine for node in nodes}
-            level = len({machine.index for machine in machines.values()}) == 1
-            if level and len(machines) == len(world.nodes):
-                return machines
-            if world.now > end:
-                world.invariants.report("no-convergence", f"not level: {world.summary()}")
-                return {}
-            world.run(0.05)
+
+def level(world: World) -> dict[str, StateMachine]:
+    """Wait until all nodes are at one index; report it where they never are."""
+    end = world.now + LEVEL
+    while True:
+        nodes = [node for node in world.nodes.values() if node.process is not None]
+        machines = {node.name: application(node).machine for node in nodes}
+        is_level = len({machine.index for machine in machines.values()}) == 1
+        if is_level and len(machines) == len(world.nodes):
+            return machines
+        if world.now > end:
+            world.invariants.report("no-convergence", f"not level: {world.summary()}")
+            return {}
+        world.run(0.05)

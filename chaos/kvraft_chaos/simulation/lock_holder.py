@@ -161,6 +161,11 @@ class LockHolder:
         """Whether a lease is kept alive, as far as this client knows."""
         return lease_id in self._kept
 
+    def counts_on(self, lease_id: int) -> bool:
+        """Whether this client may still act on a lease that it keeps, by its own clock."""
+        holder = self._leases.holders.get(lease_id)
+        return holder is not None and holder.clock.state(self._now()) is not LeaseState.LOST
+
     def neglect(self, lease_id: int) -> None:
         """Keep a lease no more."""
         self._kept.pop(lease_id, None)

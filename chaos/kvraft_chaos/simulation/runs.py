@@ -16,13 +16,18 @@ CHUNK = 4
 
 
 def run_seed(
-    seed: int, *, size: int = 3, mutant: str | None = None, plan: list[Fault] | None = None
+    seed: int,
+    *,
+    size: int = 3,
+    mutant: str | None = None,
+    plan: list[Fault] | None = None,
+    workload: str | None = None,
 ) -> Run:
-    """Run one seed; `plan` replaces the faults that the seed draws."""
+    """Run one seed; `plan` replaces the faults that the seed draws, `workload` the clients."""
     mistake = MUTANTS[mutant] if mutant else None
     switches = mistake.switches if mistake else Switches()
     with mistake.apply() if mistake else nullcontext(), _collected_once():
-        return Campaign(seed, size, switches, plan).run()
+        return Campaign(seed, size, switches, plan, workload).run()
 
 
 @contextmanager
@@ -39,10 +44,15 @@ def _collected_once() -> Iterator[None]:
 
 
 def run_seeds(
-    seeds: range, *, size: int = 3, mutant: str | None = None, jobs: int = 1
+    seeds: range,
+    *,
+    size: int = 3,
+    mutant: str | None = None,
+    jobs: int = 1,
+    workload: str | None = None,
 ) -> Generator[Run]:
     """Run seeds in order, in `jobs` processes; whoever has seen enough closes it."""
-    one = partial(run_seed, size=size, mutant=mutant)
+    one = partial(run_seed, size=size, mutant=mutant, workload=workload)
     if jobs == 1:
         yield from map(one, seeds)
         return

@@ -137,13 +137,9 @@ class Sending:
         return self._tell(asked, came)
 
     def _tell(self, asked: Asked, came: Answered[Told]) -> Sent | None:
-        told, index = came.reply.value, came.reply.index
-        self._account.tell(asked, told.result, index, told.revision)
-        result = first_told(told.result)
-        if result is None:
-            return None
-        is_replay = isinstance(told.result, Replayed)
-        return Sent(result, came.sent_at, came.sent_true, index, is_replay)
+        told = came.reply.value
+        self._account.tell(asked, told.result, came.reply.index, told.revision)
+        return _sent(came)
 
     # -- in a session
 
@@ -154,9 +150,26 @@ class Sending:
         seconds: float,
         fences: tuple[Fence, ...] = (),
     ) -> Sent | None:
-        """Send as the next of the session; where that has ended before it came, of a new one."""
+        """Send as the next of the session; what stays unknown is asked for later."""
+        came = await self.next_in_session(mutation, condition, seconds, fences)
+        if isinstance(came, Doubt):
+            self.doubts.append(came)
+        return _sent(came) if isinstance(came, Answered) else None
+
+    async def next_in_session(
+        self,
+        mutation: Mutation,
+        condition: Condition | None,
+        seconds: float,
+        fences: tuple[Fence, ...] = (),
+    ) -> Answered[Told] | Failed | Doubt | None:
+        """Send as the next of the session; where that has ended before it came, of a new one.
+
+        Failed: certainly without effect; None: there was no session in time.
+        """
         deadline = self._process.now() + seconds
         moment: int | None = None
+        came: Answered[Told] | Failed | None = None
         for _ in range(REOPENINGS + 1):
             ticket = await self._ticket(deadline)
             if ticket is None:
@@ -169,20 +182,18 @@ class Sending:
             came = await self._identified(doubt, deadline - self._process.now())
             if isinstance(came, Answered):
                 self._sessions.settled(name)
-                return self._tell(doubt.asked, came)
-            expired = came.failure.reason == "SESSION_EXPIRED"
-            if not doubt.doubtful:
-                self._account.deny(doubt.asked, unknown=False)
-                if not expired:
-                    self._sessions.settled(name)
-                    return None
-                self._sessions.expired(name.session_id)
-            else:
+                self._tell(doubt.asked, came)
+                return came
+            if doubt.doubtful:
                 self._sessions.unresolved(name)
                 doubt.in_flight = False
-                self.doubts.append(doubt)
-                return None
-        return None
+                return doubt
+            self._account.deny(doubt.asked, unknown=False)
+            if came.failure.reason != "SESSION_EXPIRED":
+                self._sessions.settled(name)
+                return came
+            self._sessions.expired(name.session_id)
+        return came
 
     async def _identified(self, doubt: Doubt, seconds: float) -> Answered[Told] | Failed:
         process = self._process
@@ -270,20 +281,37 @@ class Sending:
                     self.notebook.open.pop(key, None)
                 return
         if self.doubts:
-            doubt = self.doubts.pop(0)
-            identity = doubt.request.identity
-            assert isinstance(identity, SessionIdentity)
-            await self._resolve(doubt, identity)
-            if doubt.asked.settled:
-                self._sessions.settled(Named(identity.session_id, identity.sequence))
+            await self.resolve(self.doubts.pop(0))
 
-    async def _resolve(self, doubt: Doubt, identity: SessionIdentity | KeyIdentity) -> None:
+    async def resolve(self, doubt: Doubt) -> Resolved | None:
+        """Ask for good what became of a mutation of a session; None: nobody can say."""
+        identity = doubt.request.identity
+        assert isinstance(identity, SessionIdentity)
+        resolved = await self._resolve(doubt, identity)
+        if doubt.asked.settled:
+            self._sessions.settled(Named(identity.session_id, identity.sequence))
+        return resolved
+
+    async def _resolve(
+        self, doubt: Doubt, identity: SessionIdentity | KeyIdentity
+    ) -> Resolved | None:
         doubt.in_flight = True
         sent = await self.plainly(Resolve(identity), Effect.REPEATABLE, CONTROL_S)
         doubt.in_flight = False
         if sent is None or not isinstance(sent.result, Resolved):
-            return
+            return None
         applied = sent.result.result is not None or sent.result.omitted
         # Too late, the store has forgotten the key: what it says then is about the future alone.
         is_late = self._now() - doubt.sent_true > RESEND_S
         self._account.deny(doubt.asked, unknown=applied or is_late)
+        return None if is_late else sent.result
+
+
+def _sent(came: Answered[Told]) -> Sent | None:
+    """What was answered; None where it was too large to be given again."""
+    told = came.reply.value
+    result = first_told(told.result)
+    if result is None:
+        return None
+    is_replay = isinstance(told.result, Replayed)
+    return Sent(result, came.sent_at, came.sent_true, came.reply.index, is_replay)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kvraft import config
-from kvraft_chaos.cluster import ChaosCluster, ClusterError
+from kvraft_chaos.cluster import ChaosCluster
+from kvraft_chaos.observed import ClusterError
 from kvraft_chaos.ports import EPHEMERAL, free_ports
 from kvraft_chaos.proxies import ProxySpec, ToxiproxyError
 from kvraft_chaos.topology import NODES, around, client_link, peer_link, peer_links

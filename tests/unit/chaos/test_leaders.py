@@ -41,6 +41,7 @@ def test_a_nodes_log_tells_the_terms_it_led():
     lines = [
         "2026-11-21 08:00:00,000 n2 INFO follows n1 in term 6\n",
         "2026-11-21 08:00:01,000 n2 INFO leads term 7: n1 was not heard for 0.9 s\n",
+        "2026-11-21 08:00:02,000 n2 INFO has no leader in term 8: n3 leads term 8\n",
     ]
     (fact,) = facts_in_log("n2", lines)
     assert (fact.node, fact.term) == ("n2", 7)

@@ -1,0 +1,1 @@
+"""Many runs, one after another, and one table of what they found."""

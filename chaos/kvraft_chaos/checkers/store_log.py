@@ -1,0 +1,84 @@
+"""The store's own log of some keys, read when all is over: it settles what clients do not know."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from kvraft_chaos.checkers.asked import Asked
+from kvraft_chaos.history import HistoryError
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of one key; `value` None: deleted."""
+
+    revision: int
+    key: str
+    value: str | None
+
+
+def final_log(calls: Iterable[Asked], prefix: str) -> list[Change] | None:
+    """The last log of the prefix that was read; None: none was."""
+    found: list[Change] | None = None
+    for call in calls:
+        if call.f == "log" and call.key == prefix and call.is_ok and call.end is not None:
+            found = _changes(call.end.value, call.end.index)
+    return found
+
+
+def revisions_of_values(calls: Iterable[Asked]) -> dict[tuple[str, str], int]:
+    """Where each value of each key stands in the logs that were read; values are unique."""
+    logs = [call.end for call in calls if call.f == "log" and call.is_ok]
+    changes = [each for end in logs if end is not None for each in _changes(end.value, end.index)]
+    return {(each.key, each.value): each.revision for each in changes if each.value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One value that a call writes to one key, and the revision it was told, if any."""
+
+    call: Asked
+    key: str
+    value: str
+    revision: int | None
+
+
+def writes(calls: Iterable[Asked]) -> list[Write]:
+    """What calls write; a transaction that took its other branch is none."""
+    found: list[Write] = []
+    for call in calls:
+        if call.f in ("put", "put_leased", "fenced_put"):
+            revision = call.result.get("mod_revision")
+            found.append(Write(call, call.key, call.argument["value"], revision))
+        elif call.f == "txn" and call.result.get("succeeded", True):
+            puts = [step for step in call.argument["then"] if step[0] == "put"]
+            revision = call.result.get("revision")
+            found += [Write(call, key, value, revision) for _, key, value in puts]
+    return found
+
+
+def not_as_told(given: Iterable[Write], log: Iterable[Change]) -> tuple[str, Write] | None:
+    """The first write that the log has otherwise than its client was told; values are unique."""
+    at = {(change.key, change.value): change.revision for change in log}
+    for write in given:
+        call, revision = write.call, at.get((write.key, write.value))
+        if call.is_ok and revision != write.revision:
+            stands = "nowhere" if revision is None else f"at revision {revision}"
+            said = f"{write.value!r} of {write.key} was acknowledged at revision {write.revision}"
+            return f"{said}, and stands in the log {stands}", write
+        if not call.is_ok and not call.is_unknown and revision is not None:
+            said = f"{write.value!r} of {write.key} was refused"
+            return f"{said}, and stands in the log at revision {revision}", write
+    return None
+
+
+def _changes(given: Any, index: int) -> list[Change]:
+    try:
+        changes = [Change(revision, key, value) for revision, key, value in given]
+        in_order = all(a.revision <= b.revision for a, b in pairwise(changes))
+    except (TypeError, ValueError) as error:
+        raise HistoryError(f"event {index}: malformed log: {error}") from error
+    if not in_order:
+        raise HistoryError(f"event {index}: malformed log: its revisions go back")
+    return changes
