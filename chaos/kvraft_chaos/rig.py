@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kvraft_chaos import faketime, slow_disk
+from kvraft_chaos import slow_disk, wall_clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Rig:
     disks: bool = False
     """fsync can be slowed: `slow_disk` runs the node."""
     clocks: bool = False
-    """The wall clock can jump: libfaketime is loaded; the monotonic clock stays the real one."""
+    """The wall clock can jump (`wall_clock`); the monotonic one stays as it is."""
 
     def command(self, command: tuple[str, ...]) -> tuple[str, ...]:
         """What runs a node instead of `python -m kvraft`."""
@@ -29,9 +29,9 @@ class Rig:
         result = {}
         if self.disks:
             result[slow_disk.CONTROL] = str(disk_file(directory))
-        library = faketime.found() if self.clocks else None
+        library = wall_clock.library() if self.clocks else None
         if library is not None:
-            result |= faketime.environment(library, clock_file(directory))
+            result |= wall_clock.environment(library, clock_file(directory))
         return result
 
     def prepare(self, directory: Path) -> None:

@@ -29,7 +29,7 @@ def delay_s(control: Path) -> float:
 
 def slowed(sync: Callable[Arguments, None], control: Path) -> Callable[Arguments, None]:
     """Return `sync`, behind the delay."""
-    never = threading.Event()  # not time.sleep: libfaketime breaks it where the clock jumped
+    never = threading.Event()  # time.sleep is broken under some versions of libfaketime
 
     def slow(*given: Arguments.args, **named: Arguments.kwargs) -> None:
         wait_s = delay_s(control)

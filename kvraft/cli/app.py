@@ -59,7 +59,7 @@ FIRST = (
     "lock",
     "locks",
 )
-ORDER = ("serve", "cluster", *FIRST, "guard", "lease", "invariant", *COMMANDS)
+ORDER = ("serve", "cluster", *FIRST, "guard", "lease", "invariant", *COMMANDS, "chaos")
 """Order of the help, doubles aside."""
 
 

@@ -1,14 +1,19 @@
 """`kvraft chaos proxy` before three real nodes, as an application meets it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import pytest
 
 from kvraft_chaos.ports import free_ports
+from kvraft_chaos.toxiproxy.find import embedded_server
+from kvraft_chaos.waiting import wait_until
 from kvraft_client import Client, KvraftError
 
 WAIT_S = 20.0
@@ -17,11 +22,12 @@ WAIT_S = 20.0
 class Proxy:
     """The command, with its stdin and what it says on stderr; the endpoints are on stdout."""
 
-    def __init__(self, cluster, *arguments):
+    def __init__(self, cluster, *arguments, **environment):
         command = [sys.executable, "-m", "kvraft", "chaos", "proxy", "--json"]
         self.process = subprocess.Popen(
             [*command, "--endpoints", cluster.endpoints, *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **environment},
         )  # fmt: skip
         self.endpoints = json.loads(self.process.stdout.readline())["endpoints"]
 
@@ -46,8 +52,8 @@ class Proxy:
 def proxy(module_cluster):
     started = []
 
-    def start(*arguments):
-        started.append(Proxy(module_cluster, *arguments))
+    def start(*arguments, **environment):
+        started.append(Proxy(module_cluster, *arguments, **environment))
         return started[-1]
 
     yield start
@@ -116,7 +122,32 @@ def test_calls_are_lost_and_repeated_and_streams_pass(proxy):
         assert len(list(kv.list("called/"))) == 40
         assert all(entry.version == 1 for entry in kv.list("called/"))
         with kv.watch(prefix="called/", start_revision=1) as watch:
-            assert next(iter(watch)).key == b"called/0"
+            assert [event.key for event in islice(watch, 3)][-1] == b"called/2"
+
+
+def test_a_lock_is_waited_for_through_the_proxy_of_calls(proxy):
+    """The answers to one acquire come one after another: waiting, then granted."""
+    front = proxy("--faults", "", "--repeat-requests", "0.01")
+    with Client(front.endpoints, timeout=WAIT_S) as kv, ThreadPoolExecutor(1) as pool:
+
+        def hold():
+            with kv.lock("queue", ttl=5.0, wait=WAIT_S, owner="second") as lock:
+                return lock.token
+
+        with kv.lock("queue", ttl=5.0, owner="first") as first:
+            second = pool.submit(hold)
+            wait_until(lambda: kv.describe_lock("queue").waiter_count == 1, WAIT_S, "it waits")
+        assert second.result(WAIT_S) > first.token
+
+
+def test_nothing_is_left_on_a_toxiproxy_of_somebody_else(proxy):
+    with embedded_server() as server:
+        front = proxy("--interactive", TOXIPROXY_URL=server.url)
+        assert len(server.names()) == 3
+        front.say("cut all")
+        front.heard("1: cut: all")
+        assert front.stopped()[0] == 0
+        assert server.names() == []
 
 
 def test_it_ends_by_itself_after_its_time(proxy):

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from kvraft_chaos.history import decode_events, operations
+from kvraft_client.testing import LocalCluster
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/testing-your-program.md").read_text()
 PLUGIN = "kvraft.pytest_plugin"
@@ -36,6 +39,13 @@ def test_the_install_registers_the_plugin():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     assert project["entry-points"]["pytest11"] == {PLUGIN: PLUGIN}
+
+
+def test_a_conftest_may_name_the_plugin_too(run, tmp_path):
+    (tmp_path / "conftest.py").write_text(f"pytest_plugins = ['{PLUGIN}']\n")
+    status, said = run("def test_it(kvraft_history): assert kvraft_history.events == []\n")
+
+    assert status == 0, said
 
 
 def test_the_examples_of_the_page_pass(run):
@@ -142,8 +152,32 @@ def test_it(kvraft_history):
 
     assert status == 1
     assert "seat: invalid (3 operations): after 2 of them at most (last: put" in said
+    (shown,) = re.findall(r"^```text\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+    assert all(line in said for line in shown.splitlines())  # as the page shows it
     file = re.search(r"all of it: (\S+)", said)[1]
     assert Path(file).read_text().count("\n") == 6
+
+
+def test_the_page_names_what_there_is():
+    (event,) = re.findall(r"^```json\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+    assert operations(decode_events([event]))[0].argument == {"value": "ann"}
+
+    helps = [
+        subprocess.run(
+            [sys.executable, "-m", "kvraft", *words, "--help"],
+            check=True, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"},
+        ).stdout
+        for words in (["chaos", "proxy"], ["verify"], ["serve"])
+    ]  # fmt: skip
+    options = set(re.findall(r"--[a-z][a-z-]+", PAGE))
+    assert len(options) > 9
+    assert {each for each in options if not any(each in text for text in helps)} == set()
+    table = PAGE.split("| `kvraft_cluster` | |")[1].split("\n\n")[0]
+    methods = set(re.findall(r"`([a-z_]+)[`(]", table))
+    assert len(methods) > 10
+    assert [each for each in methods if not hasattr(LocalCluster, each)] == []
+    for words in re.findall(r"^\$ kvraft (verify|chaos proxy) (.*)$", PAGE, flags=re.MULTILINE):
+        assert words[1].startswith(("history.jsonl --model register", "--endpoints 127.0.0.1:4379"))
 
 
 WITHOUT = """

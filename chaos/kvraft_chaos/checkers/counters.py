@@ -25,7 +25,7 @@ def check_counters(events: Iterable[Event], prefix: str) -> Finding:
     if wrong is not None:
         sentence, write = wrong
         return _invalid(sentence, write.key, write.call)
-    by_value = {(each.key, each.value): each.call for each in increments}
+    by_value = {(each.key, each.value or ""): each.call for each in increments}
     return (
         _broken_chain(log, by_value)
         or _wrong_read(calls, log)
@@ -113,7 +113,7 @@ def _stale_read(calls: Iterable[Asked]) -> Finding | None:
 def _without_log(increments: Iterable[Write]) -> Finding:
     """No counter can have been given the same number twice, whatever the log would say."""
     given: dict[tuple[str, str], Asked] = {}
-    for call, number in ((each.call, each.value.split()[0]) for each in increments):
+    for call, number in ((each.call, (each.value or "0").split()[0]) for each in increments):
         if not call.is_ok:
             continue
         first = given.setdefault((call.key, number), call)

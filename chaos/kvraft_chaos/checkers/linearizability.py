@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from kvraft_chaos.checkers.model import Model
 from kvraft_chaos.checkers.parallel import spread
@@ -22,6 +23,8 @@ CHECK_SECONDS = 10.0
 """For one key. An honest history takes milliseconds; a hopeless one would take for ever."""
 TOTAL_SECONDS = 60.0
 """For one history; keys that it does not reach are unknown."""
+SAID_CHARACTERS = 200
+"""Of an argument or an answer, in words: a value can be a megabyte."""
 CONFIGURATIONS = 500_000
 """Remembered for one key."""
 EXPLAINING_CONFIGURATIONS = 50_000
@@ -175,10 +178,16 @@ def check_key(
 
 def told(operation: Operation) -> str:
     """An operation in words."""
-    argument = "" if operation.argument in (None, {}) else f" {json.dumps(operation.argument)}"
+    argument = "" if operation.argument in (None, {}) else f" {said(operation.argument)}"
     ended = "" if operation.completed is None else f" to {operation.completed}"
-    answer = "unknown" if operation.completed is None else json.dumps(operation.result)
+    answer = "unknown" if operation.completed is None else said(operation.result)
     return (
         f"{operation.f}{argument} -> {answer} (process {operation.process}, "
         f"events {operation.invoked}{ended})"
     )
+
+
+def said(value: Any) -> str:
+    """An argument or an answer, cut short."""
+    text = json.dumps(value)
+    return text if len(text) <= SAID_CHARACTERS else f"{text[:SAID_CHARACTERS]}..."

@@ -36,11 +36,13 @@ def revisions_of_values(calls: Iterable[Asked]) -> dict[tuple[str, str], int]:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One value that a call writes to one key, and the revision it was told, if any."""
+    """One value that a call writes to one key (None: it deleted it), and the revision it was told,
+    if any.
+    """
 
     call: Asked
     key: str
-    value: str
+    value: str | None
     revision: int | None
 
 
@@ -55,14 +57,20 @@ def writes(calls: Iterable[Asked]) -> list[Write]:
             puts = [step for step in call.argument["then"] if step[0] == "put"]
             revision = call.result.get("revision")
             found += [Write(call, key, value, revision) for _, key, value in puts]
+        elif call.f == "delete" and call.result.get("deleted"):
+            found.append(Write(call, call.key, None, call.result["revision"]))
     return found
 
 
 def not_as_told(given: Iterable[Write], log: Iterable[Change]) -> tuple[str, Write] | None:
     """The first write that the log has otherwise than its client was told; values are unique."""
-    at = {(change.key, change.value): change.revision for change in log}
+    changes = list(log)
+    at = {(change.key, change.value): change.revision for change in changes}
+    deleted = {(change.key, change.revision) for change in changes if change.value is None}
     for write in given:
         call, revision = write.call, at.get((write.key, write.value))
+        if write.value is None:  # seldom the last one of its key
+            revision = write.revision if (write.key, write.revision) in deleted else None
         if call.is_ok and revision != write.revision:
             stands = "nowhere" if revision is None else f"at revision {revision}"
             said = f"{write.value!r} of {write.key} was acknowledged at revision {write.revision}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kvraft_chaos import faketime
+from kvraft_chaos import wall_clock
 from kvraft_chaos.cluster import ChaosCluster
 from kvraft_chaos.nemesis.argument import Number, Victim, taking
 from kvraft_chaos.nemesis.node_processes import NotHere, processes
@@ -27,7 +27,7 @@ class ClockJump(Stroke):
 
     @staticmethod
     def needs() -> str | None:
-        return faketime.lacking()
+        return wall_clock.lacking()
 
     def strike(self, cluster: Target, arguments: Mapping[str, Any]) -> str:
         nodes = processes(cluster)

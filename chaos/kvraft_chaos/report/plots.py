@@ -49,7 +49,7 @@ def latency(evidence: Evidence) -> str:
 
     for decade in range(round(math.log10(low)), round(math.log10(high)) + 1):
         _grid(drawing, y(10.0**decade), _duration(10.0**decade))
-    for kind, _word in OUTCOMES[:2]:
+    for kind, _word in OUTCOMES:
         dots = {
             (round(frame.x(_end(pair)) / GRAIN), round(y(_millis(pair)) / GRAIN))
             for pair in ended
@@ -88,7 +88,7 @@ def rate(evidence: Evidence) -> str:
     for number in range(round(top / tick) + 1):
         _grid(drawing, BOTTOM - number * tick * scale, f"{number * tick:g}")
     below = [0.0] * len(bins)
-    for kind, _word in OUTCOMES[:2]:
+    for kind, _word in OUTCOMES:
         above = [base + each[kind] / step for base, each in zip(below, bins, strict=True)]
         drawing.path(_steps(frame, step, below, above, scale), kind=kind)
         below = above

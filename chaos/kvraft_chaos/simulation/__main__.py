@@ -14,6 +14,7 @@ from kvraft_chaos.simulation.mutants import MUTANTS
 from kvraft_chaos.simulation.mutants.trial import found_by_schedule, try_mutants
 from kvraft_chaos.simulation.progress import shown
 from kvraft_chaos.simulation.runs import run_seeds
+from kvraft_chaos.simulation.scripts.players import PLAYED
 
 SEEDS = range(1, 21)
 MUTANT_SEEDS = range(1, 6)
@@ -51,6 +52,9 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--seeds", type=seeds_of, metavar="A-B", help="default: 1-20")
     parser.add_argument("--nodes", type=int, choices=(3, 5), default=3)
+    parser.add_argument(
+        "--workload", choices=PLAYED, metavar="NAME", help=f"clients of one: {', '.join(PLAYED)}"
+    )
     parser.add_argument("--jobs", type=_jobs, default=1, metavar="N", help="processes")
     parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
     parser.add_argument("--trace", action="store_true", help="print what happened in the first run")
@@ -62,7 +66,10 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     which.add_argument("--list-mutants", action="store_true", help="print names and mistakes")
     which.add_argument("--mutants", action="store_true", help="try all; exit 1 if one gets away")
     which.add_argument("--replay", type=Path, metavar="FILE", help="repeat a failure file")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.workload and (options.mutants or options.replay):
+        parser.error("--workload goes with --seeds: mutants have schedules, a file names its own")
+    return options
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -107,7 +114,13 @@ def _try_mutants(options: argparse.Namespace) -> int:
 def _campaign(options: argparse.Namespace) -> int:
     begun = time.perf_counter()
     seeds = options.seeds or SEEDS
-    runs = run_seeds(seeds, size=options.nodes, mutant=options.mutant, jobs=options.jobs)
+    runs = run_seeds(
+        seeds,
+        size=options.nodes,
+        mutant=options.mutant,
+        jobs=options.jobs,
+        workload=options.workload,
+    )
     done: list[Run] = []
     with closing(shown(runs, len(seeds), "seeds")) as following:
         for run in following:
@@ -117,7 +130,10 @@ def _campaign(options: argparse.Namespace) -> int:
                 break
     figures = report.figures(done, time.perf_counter() - begun, options.jobs)
     convicted = [run for run in done if run.violations]
-    finding = "" if convicted or not options.mutant else _by_schedule(options.mutant)
+    by_seeds_alone = convicted or not options.mutant or options.workload
+    finding = "" if by_seeds_alone else _by_schedule(options.mutant)
+    if options.workload:
+        figures = {"workload": options.workload} | figures
     if options.mutant:
         figures |= {"mutant": options.mutant, "schedule": finding or None}
     if options.keep:
@@ -161,7 +177,9 @@ def _replay(options: argparse.Namespace) -> int:
         told = {"seed": failure.seed, "violations": kinds, "same_code": same, "exact": exact}
         _out(json.dumps(told) + "\n")
     else:
-        _out(f"seed {failure.seed}, {failure.size} nodes, mutant: {failure.mutant or 'none'}\n")
+        clients = f", workload {failure.workload}" if failure.workload else ""
+        _out(f"seed {failure.seed}, {failure.size} nodes{clients}, ")
+        _out(f"mutant: {failure.mutant or 'none'}\n")
         _out("".join(f"  {fault}\n" for fault in failure.shrunk))
         _out("the same code as then\n" if same else f"other code: then {failure.versions}\n")
         _out(f"the same trace: {'yes' if exact else 'no'}\n")

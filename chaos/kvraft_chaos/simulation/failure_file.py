@@ -52,6 +52,8 @@ class Failure:
     note: str = ""
     """What it was, once it is fixed."""
     versions: dict[str, str] = field(default_factory=dict)
+    workload: str | None = None
+    """Of the clients; None: the simulator's own mix."""
 
 
 @cache
@@ -76,11 +78,11 @@ def describe(
     wanted = run.violations[0].kind
 
     def fails(plan: list[Fault]) -> bool:
-        again = run_seed(run.seed, size=run.size, mutant=mutant, plan=plan)
+        again = _again(run, plan, mutant)
         return any(each.kind == wanted for each in again.violations)
 
     shrunk = ddmin(run.plan, fails, runs_max)
-    small = run_seed(run.seed, size=run.size, mutant=mutant, plan=shrunk)
+    small = _again(run, shrunk, mutant)
     return Failure(
         seed=run.seed,
         size=run.size,
@@ -94,13 +96,21 @@ def describe(
         log=small.leading_up(TRACE_LINES),
         note=note,
         versions=versions(),
+        workload=run.workload,
     )
+
+
+def _again(like: Run | Failure, plan: list[Fault], mutant: str | None) -> Run:
+    """Another run that differs in its faults only."""
+    return run_seed(like.seed, size=like.size, mutant=mutant, plan=plan, workload=like.workload)
 
 
 def save(failure: Failure, directory: Path) -> Path:
     """Write it as `DIRECTORY/NAME-SEED.json`; return the path."""
     directory.mkdir(parents=True, exist_ok=True)
     name = failure.mutant or failure.kinds[0]
+    if failure.workload is not None:
+        name = f"{failure.workload}-{name}"
     path = directory / f"{name}-{failure.seed}.json"
     content = {"format": FORMAT}
     content |= {key: getattr(failure, key) for key in Failure.__dataclass_fields__}
@@ -125,10 +135,7 @@ def load(path: Path) -> Failure:
 def replay(failure: Failure, *, guarded: bool = False) -> list[Run]:
     """Run its plan and its shrunk plan; `guarded`: without the mutant it was found with."""
     mutant = None if guarded else failure.mutant
-    return [
-        run_seed(failure.seed, size=failure.size, mutant=mutant, plan=plan)
-        for plan in (failure.plan, failure.shrunk)
-    ]
+    return [_again(failure, plan, mutant) for plan in (failure.plan, failure.shrunk)]
 
 
 def same_code(failure: Failure) -> bool:

@@ -1,10 +1,10 @@
 """The verdict on a history, as an assertion whose message tells the first contradiction."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from kvraft_chaos.checkers.finding import Finding
+from kvraft_chaos.checkers.linearizability import said
 from kvraft_chaos.checkers.model import Model
 from kvraft_chaos.checkers.models import judge
 from kvraft_chaos.checkers.verdict import Verdict
@@ -63,5 +63,5 @@ def _invalid(
 
 def _shown(event: Event) -> str:
     key = "" if event.key is None else f" {event.key}"
-    value = "" if event.value is None else f" {json.dumps(event.value)}"
+    value = "" if event.value is None else f" {said(event.value)}"
     return f"event {event.index}: process {event.process} {event.type} {event.f}{key}{value}"

@@ -8,10 +8,11 @@ MS = 1_000_000
 
 
 class Story:
-    """Every event is a millisecond after the one before, unless `at` says when it is."""
+    """Every event is `step_ms` after the one before, unless `at` says when it is."""
 
-    def __init__(self):
+    def __init__(self, step_ms=1):
         self.events = []
+        self._step_ms = step_ms
         self._ms = 0
         self._processes = count()
 
@@ -46,4 +47,4 @@ class Story:
         self.events.append(
             Event(len(self.events), self._ms * MS, process, type_, f, key, value, error)
         )
-        self._ms += 1
+        self._ms += self._step_ms

@@ -126,6 +126,17 @@ def test_an_acknowledged_write_that_the_log_has_otherwise_convicts(log, word):
     assert word in sentence
 
 
+@pytest.mark.parametrize(
+    ("revision", "expected"), [(6, Verdict.VALID), (7, Verdict.INVALID), (2, Verdict.INVALID)]
+)
+def test_an_acknowledged_delete_stands_in_the_log_where_it_was_told(revision, expected):
+    story = written()
+    story.ok({"deleted": False, "revision": 5}, "delete", "watch/9")
+    story.ok({"deleted": True, "revision": revision}, "delete", A)
+    watched(story, 1, 9, *LOG, (8, A, None))
+    assert verdict(story, [*LOG, (8, A, None)])[0] is expected
+
+
 @pytest.mark.parametrize("logged", [True, False])
 def test_an_unknown_write_may_be_in_the_log_or_not(logged):
     story = written()

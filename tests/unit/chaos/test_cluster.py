@@ -126,3 +126,50 @@ def test_two_clusters_share_one_server_by_their_prefix(tmp_path, proxies, monkey
     with ChaosCluster(tmp_path, proxies, command=SLEEPER, prefix="second-") as cluster:
         assert cluster.link("n1-to-n2") in proxies.names()
     assert proxies.names() == ["someone-elses"]
+
+
+def test_a_wiped_node_comes_back_by_rejoining_once(sleepers):
+    directory = sleepers.nodes["n2"].directory
+    directory.mkdir()
+    (directory / "identity").write_text("n2")
+    (directory / "wal").mkdir()
+    with pytest.raises(ClusterError, match="n2 runs"):
+        sleepers.wipe("n2")
+    sleepers.kill("n2")
+    sleepers.wipe("n2")
+    assert list(directory.iterdir()) == []
+    assert sleepers.arguments("n2")[-1] == "--rejoin"
+    assert sleepers.without_disk() == ["n2"], "nobody has heard of it yet"
+    (directory / "identity").write_text("n2, rejoining")
+    assert "--rejoin" not in sleepers.arguments("n2"), "its directory remembers"
+
+
+def test_two_disconnected_nodes_are_connected_one_by_one(sleepers, proxies):
+    sleepers.disconnect("n1")
+    sleepers.disconnect("n2")
+    sleepers.connect("n1")
+    silent = {name for name in proxies.names() if proxies.toxics(name)}
+    assert silent == {*around("n2"), client_link("n2")}
+    sleepers.connect("n2")
+    assert not any(proxies.toxics(name) for name in proxies.names())
+
+
+def test_mending_brings_everything_back_but_a_node_that_ended_by_itself(sleepers, proxies):
+    stopped, dead = sleepers.nodes["n1"].process.pid, sleepers.nodes["n3"].process
+    sleepers.holds.take("down n2", "somebody who forgot")
+    sleepers.kill("n2")
+    sleepers.pause("n1")
+    sleepers.disconnect("n1")
+    proxies.set_enabled("n1-to-n2", enabled=False)
+    os.kill(dead.pid, signal.SIGKILL)
+    wait_until(lambda: dead.poll() is not None, 5, "n3 ended")
+    sleepers.mend()
+    wait_until(lambda: state(stopped) in "SRD", 5, "n1 runs")
+    assert [name for name in NODES if sleepers.running(name)] == ["n1", "n2"]
+    assert sleepers.holds.things() == []
+    assert all(proxies.show(name)["enabled"] for name in proxies.names())
+    assert not any(proxies.toxics(name) for name in proxies.names())
+    with pytest.raises(ClusterError, match="n3 ended with status -9"):
+        sleepers.check_alive()
+    sleepers.holds.take("down n3", "a full disk")
+    sleepers.check_alive()

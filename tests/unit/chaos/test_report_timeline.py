@@ -15,7 +15,9 @@ from kvraft_chaos.run.directory import RunDirectory
 
 PAGE_BYTES_PER_OPERATION = 140
 """Of 50,000 operations the page is below 7 MB, which a browser opens at once."""
-NASTY = "</script><script>alert(1)</script><!--<script>&amp; \u2028 \ud800 {{data}} \\u003c"
+NASTY = (
+    "</script ></script><script>alert(1)</script><!--<script>&amp; \u2028 \ud800 {{data}} \\u003c"
+)
 
 
 class Reader(HTMLParser):
@@ -87,10 +89,11 @@ def test_times_are_those_of_the_history(tmp_path):
         (1, "invoke", "put", {"key": "b", "value": {"value": "1"}}),
         (0, "ok", "get", {"key": "a", "value": {"value": None}}),
         (1, "fail", "put", {"key": "b", "error": "no quorum"}),
+        (0, "invoke", "get", {"key": "a"}),
     )
     operations = data_of(directory)["operations"]
-    assert (operations["start"], operations["length"]) == ([0, 1_000], [2_000, 2_000])
-    assert [document.TYPES[each] for each in operations["type"]] == ["ok", "fail"]
+    assert (operations["start"], operations["length"]) == ([0, 1_000, 3_000], [2_000, 2_000, -1])
+    assert [document.TYPES[each] for each in operations["type"]] == ["ok", "fail", "info"]
     assert operations["tables"]["error"] == ["no quorum"]
 
 

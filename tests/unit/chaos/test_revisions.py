@@ -48,6 +48,7 @@ def test_a_revision_given_out_twice_convicts():
     report = story.report()
     assert report.verdict is Verdict.INVALID
     assert report.contradiction == "events 2 and 3 both wrote revision 2"
+    assert report.events == (2, 3)
 
 
 def test_a_write_below_what_another_key_had_shown_convicts():
@@ -57,6 +58,7 @@ def test_a_write_below_what_another_key_had_shown_convicts():
     report = story.report()
     assert report.verdict is Verdict.INVALID
     assert report.contradiction == "event 3 wrote 8, but event 1 had shown 9 before"
+    assert report.events == (1, 3)
 
 
 def test_a_refusal_shows_a_revision_too():

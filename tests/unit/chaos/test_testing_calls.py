@@ -161,6 +161,16 @@ def test_the_first_contradiction_is_told_in_words(history):
     ]
 
 
+def test_a_long_value_is_cut_short(history):
+    put(history, "a" * 5_000)
+    saw(history, "b" * 5_000)
+
+    with pytest.raises(AssertionError) as raised:
+        assert_linearizable(history)
+    assert max(map(len, str(raised.value).splitlines())) < 6_000
+    assert f'{{"value": "{"b" * 189}...' in str(raised.value)
+
+
 def test_a_file_and_a_list_of_events_are_judged_too(history):
     put(history, "ann")
     for given in (history, history.path, str(history.path), history.events):

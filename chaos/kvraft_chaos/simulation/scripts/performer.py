@@ -6,13 +6,12 @@ until it is answered or time is up; what is unknown then is asked about once.
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
 
 from kvraft.core.commands import Acquire, Fence, LeaseKeepAlive, Release
 from kvraft.core.errors import Reason
 from kvraft.core.invariants import prefix_end
 from kvraft.core.machine import StateMachine
-from kvraft.core.results import LeaseResult, Page, ReleaseResult
+from kvraft.core.results import LeaseResult, ReleaseResult
 from kvraft_chaos.simulation.account import Account
 from kvraft_chaos.simulation.client_process import Answered, ClientProcess, Failed, view
 from kvraft_chaos.simulation.lock_holder import Held, LockHolder, LockNotebook
@@ -36,8 +35,6 @@ END = Call("put", "log-end", {"value": ""})
 """Written first: whoever has read up to it has read all that was acknowledged before the call."""
 STREAMED = 0.7
 """Share of the acquisitions that are followed on a stream; the others ask again."""
-
-Look = Callable[[StateMachine], Any]
 
 
 class Performer:
@@ -99,18 +96,14 @@ class Performer:
         return Answer("fail", error="no session in time")
 
     async def _get(self, call: Call) -> Answer:
-        key = key_of(call)
-        return await self._read(call, lambda machine: answers.read(machine.get(key)))
+        return await self._read(call, partial(_got, key_of(call)))
 
     async def _list(self, call: Call) -> Answer:
         revision = (call.argument or {}).get("revision")
-        look = partial(_listed, key_of(call), revision)
-        return await self._read(call, lambda machine: answers.read(look(machine)))
+        return await self._read(call, partial(_listed, key_of(call), revision))
 
     async def _check_fence(self, call: Call) -> Answer:
-        name, token = key_of(call), call.argument["token"]
-        held: Look = lambda machine: Answer("ok", {"held": machine.holds(name, token)})  # noqa: E731
-        return await self._read(call, held)
+        return await self._read(call, partial(_checked, key_of(call), call.argument["token"]))
 
     async def _read(self, call: Call, look: Callable[[StateMachine], Answer]) -> Answer:
         asked = self._account.chronicle.moment()
@@ -221,12 +214,22 @@ class Performer:
         await self._process.sleep(ms / 1_000 * self._process.clock.rate)
 
 
-def _listed(prefix: bytes, revision: int | None, machine: StateMachine) -> Page | Reason:
-    end = prefix_end(prefix)
-    if revision is None:
-        return machine.page(prefix, end, limit=LIST_ENTRIES, max_bytes=LIST_BYTES)
-    if revision > machine.revision:
-        return Reason.FUTURE
-    if revision < machine.compacted_revision:
-        return Reason.COMPACTED
-    return machine.page_at(prefix, end, revision, limit=LIST_ENTRIES, max_bytes=LIST_BYTES)
+# -- what is read, in the turn in which it may be
+
+
+def _got(key: bytes, machine: StateMachine) -> Answer:
+    return answers.read(machine.get(key))
+
+
+def _checked(name: bytes, token: int, machine: StateMachine) -> Answer:
+    return Answer("ok", {"held": machine.holds(name, token)})
+
+
+def _listed(prefix: bytes, revision: int | None, machine: StateMachine) -> Answer:
+    end, now = prefix_end(prefix), machine.revision
+    if revision is None or revision == now:
+        return answers.read(machine.page(prefix, end, limit=LIST_ENTRIES, max_bytes=LIST_BYTES))
+    if not machine.compacted_revision <= revision < now:
+        return answers.read(Reason.FUTURE if revision > now else Reason.COMPACTED)
+    page = machine.page_at(prefix, end, revision, limit=LIST_ENTRIES, max_bytes=LIST_BYTES)
+    return answers.read(page)
