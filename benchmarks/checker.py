@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -49,19 +49,21 @@ def run(progress: Progress, sizes: Sizes) -> list[Row]:
     for sort in SORTS:
         took = []
         for seed in range(rounds):
-            took.append(_checked(list(history(sort, operations, seed)), stale=sort.stale))
+            given = list(history(sort, operations, seed))
+            took.append(_checked(given, stale=sort.stale, clock=time.process_time))
             step()
-        rows.append(Row(f"{operations} operations, {sort.name}", "s", spread(took), GOAL))
+        rows.append(Row(f"{operations} operations, {sort.name}", "s CPU", spread(took), GOAL))
     keys = [list(history(SORTS[1], operations, seed)) for seed in range(sizes.checked_keys)]
-    took = [_checked(_merged(keys), stale=False)]
+    took = [_checked(_merged(keys), stale=False, clock=time.monotonic)]
     rows.append(Row(f"{len(keys)} keys of {operations} operations each", "s", spread(took)))
     return rows
 
 
-def _checked(events: list[Event], *, stale: bool) -> float:
-    begun = time.monotonic()
+def _checked(events: list[Event], *, stale: bool, clock: Callable[[], float]) -> float:
+    """One key is judged by this process alone, so its CPU is the time on a core of its own."""
+    begun = clock()
     verdict = check(events).verdict
-    took = time.monotonic() - begun
+    took = clock() - begun
     if verdict is not (Verdict.INVALID if stale else Verdict.VALID):
         raise RuntimeError(f"the checker is wrong: {verdict}")
     return took

@@ -239,13 +239,13 @@ def test_strokes_overlap_and_all_are_healed_at_the_end(nodes, monkeypatch):
     marks, stop = [], threading.Event()
     order = list(nodes.names)
     steps = (
-        Step(0, 2_500, "swizzle-clog", {"clog": order, "unclog": order[::-1]}),
-        Step(100, 1_500, "restart-storm"),
+        Step(0, 3_000, "swizzle-clog", {"clog": order, "unclog": order[::-1]}),
+        Step(100, 2_500, "restart-storm"),
         Step(200, 60_000, "pause", {"node": "n1"}),
         Step(300, 60_000, "halves", {"side": ["n2"]}),
     )
     plan = Plan("register", 1, 60_000, nodes.names, steps)
-    threading.Timer(3.0, stop.set).start()
+    threading.Timer(4.0, stop.set).start()
     conduct(plan, nodes, marks.append, stop)
     assert [(mark.type, mark.stroke) for mark in marks] == [
         ("strike", 0), ("strike", 1), ("strike", 2), ("strike", 3),

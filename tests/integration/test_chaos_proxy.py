@@ -135,9 +135,9 @@ def test_a_lock_is_waited_for_through_the_proxy_of_calls(proxy):
                 return lock.token
 
         with kv.lock("queue", ttl=5.0, owner="first") as first:
-            second = pool.submit(hold)
+            token, second = first.token, pool.submit(hold)
             wait_until(lambda: kv.describe_lock("queue").waiter_count == 1, WAIT_S, "it waits")
-        assert second.result(WAIT_S) > first.token
+        assert second.result(WAIT_S) > token
 
 
 def test_nothing_is_left_on_a_toxiproxy_of_somebody_else(proxy):

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -137,7 +136,7 @@ def _run(asked: Asked, directory: Path, stop: threading.Event) -> Mapping[str, A
 
 def _end(process: subprocess.Popen[str]) -> None:
     """Gently: it has nodes to end."""
-    process.send_signal(signal.SIGINT)
+    process.terminate()
     try:
         process.communicate(timeout=LEAVE_SECONDS)
     except subprocess.TimeoutExpired:

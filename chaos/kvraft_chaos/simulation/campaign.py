@@ -15,7 +15,7 @@ from kvraft_chaos.simulation.faults import Fault, draw_plan
 from kvraft_chaos.simulation.invariants import Violation
 from kvraft_chaos.simulation.nemesis import Nemesis
 from kvraft_chaos.simulation.process import Settings
-from kvraft_chaos.simulation.scripts.players import Players, bounds_of
+from kvraft_chaos.simulation.scripts.players import Players, with_history
 from kvraft_chaos.simulation.store import Bounds
 from kvraft_chaos.simulation.world import World
 
@@ -131,7 +131,7 @@ class Campaign:
         self._workload = workload
         settings = draw_settings(seed, switches)
         if workload is not None:
-            settings = replace(settings, bounds=bounds_of(settings.bounds))
+            settings = with_history(settings)
         self._world = World(size, seed, settings)
         self._trace = 0
         self._world.network.streams.taps.append(self._tap)

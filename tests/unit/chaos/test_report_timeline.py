@@ -105,6 +105,7 @@ def test_no_text_of_a_run_leaves_its_script(tmp_path):
     directory.verdict.write_text(json.dumps({"verdict": "valid", "workload": NASTY}))
     page = page_of(directory)
     assert [tag for tag, _ in page.tags].count("script") == 2
+    assert not re.search("[<>&]", page.data)
     data = json.loads(page.data)
     assert data["run"]["workload"] == NASTY
     assert data["operations"]["tables"]["key"] == [NASTY.replace("\ud800", "")]

@@ -6,7 +6,7 @@ function fillHead() {
   badge.textContent = verdict ? `${said[verdict] ?? ""} ${verdict}` : "not judged";
   const small = [given.negative ? `negative control: ${given.negative}` : "", given.seed === undefined ? "" : `seed ${given.seed}`];
   const heading = document.getElementById("title");
-  nope.append(given.workload ?? "history", make("small", {}, small.filter(Boolean).join(", ")));
+  heading.append(given.workload ?? "history", make("small", {}, small.filter(Boolean).join(", ")));
   document.getElementById("facts").append(...figures().map((each) => make("span", {}, each)));
 }
 

@@ -112,13 +112,14 @@ function paintGround() {
 function paintLane(lane) {
   const y = lane.y + 4, height = layout.laneHeight - 8, rows = lane.rows;
   const seen = [[], [], []], shadows = [];
-  const last = [-1, -1, -1], step = 0.7;
+  const last = [-1, -1, -1, -1], step = 0.7; // of each outcome, and of the shadows
   for (let at = firstEnding(rows, view.from); at < rows.length; at++) {
     const row = rows[at];
     if (run.start[row] > view.to) break;
     const x = xOf(run.start[row]), end = Math.max(xOf(run.end[row]), x + 1.2), type = run.type[row];
-    if (end - last[type] < step && x - last[type] < step) continue;
-    last[type] = end;
+    const kind = matching[row] ? type : 3;
+    if (end - last[kind] < step && x - last[kind] < step) continue;
+    last[kind] = end;
     (matching[row] ? seen[type] : shadows).push(row, x, end - x);
   }
   paintTails(lane, y, height);

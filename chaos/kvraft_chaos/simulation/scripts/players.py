@@ -5,7 +5,6 @@ from dataclasses import replace
 from random import Random
 
 from kvraft.core.limits import ApplyLimits
-from kvraft.replica.limits import ReplicaLimits
 from kvraft_chaos.checkers.finding import Finding
 from kvraft_chaos.checkers.verdict import Verdict
 from kvraft_chaos.history import Recorder
@@ -14,6 +13,7 @@ from kvraft_chaos.simulation.availability import SAMPLE, Availability
 from kvraft_chaos.simulation.clients import level
 from kvraft_chaos.simulation.lease_watch import LeaseWatch
 from kvraft_chaos.simulation.lock_watch import LockWatch
+from kvraft_chaos.simulation.process import Settings
 from kvraft_chaos.simulation.scripts.player import Player, Stage
 from kvraft_chaos.simulation.store import Bounds
 from kvraft_chaos.simulation.world import World
@@ -32,21 +32,30 @@ HEALED_SECONDS = 1.0
 """Of work after the healing: clients on a cluster that finds itself again."""
 
 
-def bounds_of(small: Bounds) -> Bounds:
+WATCHED_REVISIONS = 64
+"""Of history in one look: the finals watch all of it."""
+CHUNK_TIMES = 20
+"""A state with all its history is so much larger, and so are the pieces of its snapshots: else a
+node that needs one would get it in half a minute."""
+
+
+def with_history(small: Settings) -> Settings:
     """As a run has them, but that all history is kept, which the finals read, and that a grant may
     stay unconfirmed for as long as the checkers of locks count on.
     """
     plain = ApplyLimits()
     apply = replace(
-        small.apply,
+        small.bounds.apply,
         history_revisions=plain.history_revisions,
         history_ms=plain.history_ms,
         attach_ms=plain.attach_ms,
     )
-    replica = ReplicaLimits(
-        watch_message_bytes=4_000, watch_buffer_revisions=64, watch_slice_revisions=64
+    replica = replace(
+        small.bounds.replica, watch_message_bytes=4_000, watch_slice_revisions=WATCHED_REVISIONS
     )
-    return Bounds(apply, replica)
+    chunk_bytes = small.flow.snapshot_chunk_bytes * CHUNK_TIMES
+    flow = replace(small.flow, snapshot_chunk_bytes=chunk_bytes)
+    return replace(small, bounds=Bounds(apply, replica), flow=flow)
 
 
 class Players:
