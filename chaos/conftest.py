@@ -15,6 +15,16 @@ from kvraft_chaos.proxies import ToxiproxyError
 from kvraft_chaos.toxiproxy.find import found_server
 from kvraft_client import AsyncClient
 
+
+def pytest_collection_modifyitems(config, items):
+    """`pytest chaos` plays the scenarios; what is `long` needs `-m long`, or its file's name."""
+    if config.option.markexpr or not all(Path(each).is_dir() for each in config.args):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
+
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 PAGE = (Path(__file__).resolve().parents[1] / "docs/chaos.md").read_text()
 SHORT = {"--duration": "5", "--histories": "1", "--seconds": "5"}
 """The shortest runs with faults."""

@@ -17,6 +17,8 @@ from kvraft_chaos.node_client import NodeError
 from kvraft_chaos.rig import Rig
 from kvraft_client import Client
 
+pytestmark = pytest.mark.long
+
 WITHIN_S = 15.0
 """For an effect to show, on a machine that does much else."""
 CALL_S = 3.0

@@ -13,6 +13,8 @@ from kvraft_chaos.leader_faults import told, values
 from kvraft_client import actions
 from kvraft_client.recipes import AsyncAccounts, AsyncQuota, AsyncSeats
 
+pytestmark = pytest.mark.long
+
 WORKERS = 6
 
 # -- the last seat

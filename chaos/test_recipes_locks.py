@@ -12,6 +12,8 @@ from kvraft_client.clock import boot_time
 from kvraft_client.conditions import exists
 from kvraft_client.recipes import AsyncDailyJob, AsyncPartitions, AsyncWorkQueue
 
+pytestmark = pytest.mark.long
+
 # -- a daily job
 
 

@@ -4,10 +4,14 @@ import asyncio
 from collections import Counter
 from random import Random
 
+import pytest
+
 from kvraft_chaos.leader_faults import told, values
 from kvraft_client import actions, operations
 from kvraft_client.conditions import number as number_of
 from kvraft_client.recipes import Abort, AsyncOutbox, AsyncSaga, AsyncStep, Effect
+
+pytestmark = pytest.mark.long
 
 # -- an outbox
 

@@ -7,10 +7,14 @@ import asyncio
 from collections import Counter
 from random import Random
 
+import pytest
+
 from kvraft_chaos.leader_faults import told, values
 from kvraft_client import OutcomeUnknown, Unavailable
 from kvraft_client.clock import boot_time
 from kvraft_client.recipes import AsyncRateLimiter, AsyncReservations
+
+pytestmark = pytest.mark.long
 
 
 async def most_at_a_time(kv, prefix):

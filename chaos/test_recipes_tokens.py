@@ -5,8 +5,12 @@ Last of the recipes: a node that starts again has all of it to replay.
 
 from collections import Counter
 
+import pytest
+
 from kvraft_chaos.leader_faults import told, values
 from kvraft_client.recipes import AsyncTokenPool
+
+pytestmark = pytest.mark.long
 
 WORKERS = 6
 MINTED = 10_000
