@@ -14,7 +14,7 @@ from kvraft_chaos.simulation.sending import Notebook, Sending
 from kvraft_chaos.simulation.world import World
 from kvraft_chaos.workloads.script import Answer, Call, Script
 
-PAUSE = (0.0, 0.06)
+PAUSE = (0.0, 0.08)
 """Seconds between two calls."""
 
 
