@@ -86,8 +86,8 @@ class ScriptedNode:
         asyncio.get_running_loop().call_later(seconds, self.tick)
 
     def tick(self) -> None:
-        self.watches.tick(is_led=self.leader is not None)
-        self.locks.tick(is_led=self.leader is not None)
+        self.watches.tick(self.now(), is_led=self.leader is not None)
+        self.locks.tick(self.now(), is_led=self.leader is not None)
 
     # -- Node
 

@@ -92,7 +92,6 @@ class RaftEngine:
             done(Failure.NO_QUORUM)
             return
         self._node.reads.ask(done)
-        self._shared.doors.wake()
 
     @entry_point
     def transfer_leadership(self, to: str | None, done: Callable[[str | None], None]) -> None:

@@ -221,13 +221,15 @@ class Replica:
         now = self._doors.now()
         if self._leading:  # nobody else stamps or proposes
             self._clock.advance(now)
-            self._membership.step(self.machine, now)
+            if not self.machine.cluster_id:
+                self._membership.step(self.machine, now)
             self._batcher.flush(now)
             if self._ticker.due(self.machine, self._clock.stamp_ms()):
                 self._batcher.tick()
         self._readers.flush()
-        self.watches.tick(is_led=self._leader is not None)
-        self.locks.tick(is_led=self._leader is not None)
+        is_led = self._leader is not None
+        self.watches.tick(now, is_led=is_led)
+        self.locks.tick(now, is_led=is_led)
         if now >= self._slice_at:
             self._slice(now)
 
