@@ -147,12 +147,13 @@ class Replica:
 
     def read_barrier(self, deadline: float, done: BarrierDone) -> None:
         """Call `done(None)` when a read of `machine` in the same turn is linearizable."""
-        denied = self._intake.denied()
+        intake = self._intake
+        denied = None if intake.is_open else intake.denied()
         if denied is not None:
             done(denied)
             return
         self._readers.add(deadline, done)
-        self._doors.wake()
+        intake.let_in()
 
     def state_hash(self, deadline: float, done: Callable[[list[StateHash] | Denied], None]) -> None:
         """Propose a marker and gather every node's digest at its index."""
@@ -219,6 +220,7 @@ class Replica:
     def tick(self) -> None:
         """Let time pass; before consensus' own tick, which sends what is proposed here."""
         now = self._doors.now()
+        self._intake.is_open = False
         if self._leading:  # nobody else stamps or proposes
             self._clock.advance(now)
             if not self.machine.cluster_id:
@@ -258,7 +260,7 @@ class Replica:
 
     def stop_accepting(self) -> None:
         """Refuse new work, NOT_APPLIED, so that what is in flight can finish."""
-        self._intake.stopping = True
+        self._intake.stopping, self._intake.is_open = True, False
 
     @property
     def idle(self) -> bool:
@@ -290,7 +292,7 @@ class Replica:
 
     def apply(self, index: int, payload: bytes) -> AppliedBatch:
         """Apply one committed entry."""
-        entry = self._decode(payload)
+        entry = self._batcher.known(payload) or self._decode(payload)
         machine = self.machine
         results = machine.apply(index, entry)
         self._snapshotter.on_applied(len(payload))
@@ -335,6 +337,7 @@ class Replica:
         """Another node leads, or none: nothing of the queue was proposed."""
         del term
         self._leader, self._leading = leader, False
+        self._intake.is_open = False
         self._clock.stop()
         self._membership.stop()
         text = f"this node does not lead any more: {reason}"
