@@ -105,8 +105,8 @@ class ScriptedNode:
             return
         self._when_released(command, lambda: done(self.apply(command)))
 
-    def read_barrier(self, deadline: float, done: BarrierDone) -> None:
-        self.barriers.append(deadline)
+    def read_barrier(self, deadline: float, done: BarrierDone, reads: int = 1) -> None:
+        self.barriers += [deadline] * reads
         if self.script:
             denied = self.script.pop(0)
             assert isinstance(denied, Denied)

@@ -167,7 +167,7 @@ class RaftEngine:
     @property
     def term(self) -> int:
         """The present term."""
-        return self._shared.term
+        return self._shared.journal.vote.term
 
     @property
     def role(self) -> Role:

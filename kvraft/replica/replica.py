@@ -85,6 +85,8 @@ class Replica:
     ) -> None:
         """`election_ms`: the shortest election timeout, the longest step of cluster time."""
         self.name = name
+        self.now = doors.now
+        """Monotonic seconds, the clock of every deadline here."""
         self.disk_id = disk_id
         self.version = version
         self.machine = StateMachine()
@@ -137,22 +139,18 @@ class Replica:
 
     # -- for the service
 
-    def now(self) -> float:
-        """Monotonic seconds, the clock of every deadline here."""
-        return self._doors.now()
-
     def submit(self, command: Command, deadline: float, done: Done) -> None:
         """Order and apply one command, here or, forwarded once, at the leader."""
         self._intake.submit(command, deadline, done)
 
-    def read_barrier(self, deadline: float, done: BarrierDone) -> None:
+    def read_barrier(self, deadline: float, done: BarrierDone, reads: int = 1) -> None:
         """Call `done(None)` when a read of `machine` in the same turn is linearizable."""
         intake = self._intake
         denied = None if intake.is_open else intake.denied()
         if denied is not None:
             done(denied)
             return
-        self._readers.add(deadline, done)
+        self._readers.add(deadline, done, reads)
         intake.let_in()
 
     def state_hash(self, deadline: float, done: Callable[[list[StateHash] | Denied], None]) -> None:
