@@ -256,7 +256,7 @@ class RaftNode:
 
     def _on_state(self, old: int, new: int) -> None:
         shared = self.shared
-        self.leading = False
+        shared.leads, self.leading = new == LEADER, False
         self._timers_at = float("-inf")  # another role has other timers
         self.elections.changed_role()
         self.reads.void()
