@@ -35,6 +35,10 @@ class Driver:
     """The `Doors` of consensus and replica on one asyncio loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, tick_ms: int) -> None:
+        self.now = time.monotonic
+        """Monotonic seconds (a door; the function itself, for it is asked all the time)."""
+        self.random = random.random
+        """Uniform in [0, 1) (a door)."""
         self._loop = loop
         self._tick_s = tick_ms / 1000
         self._awake = False
@@ -55,6 +59,7 @@ class Driver:
         self._replica = replica
         self._writer = writer
         self._transport = transport
+        self.send = transport.send
 
     def start(self) -> None:
         """Turn from now on."""
@@ -65,18 +70,6 @@ class Driver:
         self._stopped = True
 
     # -- doors
-
-    def now(self) -> float:
-        """Monotonic seconds."""
-        return time.monotonic()
-
-    def random(self) -> float:
-        """Uniform in [0, 1)."""
-        return random.random()
-
-    def send(self, peer: str, message: bytes, *, bulk: bool) -> bool:
-        """See `consensus.port.Doors`."""
-        return self._transport.send(peer, message, bulk=bulk)
 
     def dial_now(self, peer: str) -> None:
         """See `consensus.port.Doors`."""

@@ -297,11 +297,13 @@ class Node:
     def propose(self, payload):
         answers = []
         self.call(self.engine.propose, payload, answers.append)
+        self.wake()
         return answers
 
     def barrier(self):
         answers = []
         self.call(self.engine.read_barrier, answers.append)
+        self.wake()
         return answers
 
     @property

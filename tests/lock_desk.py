@@ -123,7 +123,7 @@ class LockDesk:
 
     def tick(self, seconds: float = 0.0, *, is_led: bool = True) -> None:
         self.time += seconds
-        self.hub.tick(is_led=is_led)
+        self.hub.tick(self.now(), is_led=is_led)
 
 
 def shown(standing: AcquireResult | None) -> tuple | None:

@@ -86,8 +86,8 @@ class ScriptedNode:
         asyncio.get_running_loop().call_later(seconds, self.tick)
 
     def tick(self) -> None:
-        self.watches.tick(is_led=self.leader is not None)
-        self.locks.tick(is_led=self.leader is not None)
+        self.watches.tick(self.now(), is_led=self.leader is not None)
+        self.locks.tick(self.now(), is_led=self.leader is not None)
 
     # -- Node
 
@@ -105,8 +105,8 @@ class ScriptedNode:
             return
         self._when_released(command, lambda: done(self.apply(command)))
 
-    def read_barrier(self, deadline: float, done: BarrierDone) -> None:
-        self.barriers.append(deadline)
+    def read_barrier(self, deadline: float, done: BarrierDone, reads: int = 1) -> None:
+        self.barriers += [deadline] * reads
         if self.script:
             denied = self.script.pop(0)
             assert isinstance(denied, Denied)

@@ -101,7 +101,7 @@ class Desk:
 
     def tick(self, seconds: float = 0.0, *, is_led: bool = True) -> None:
         self.time += seconds
-        self.hub.tick(is_led=is_led)
+        self.hub.tick(self.now(), is_led=is_led)
 
     def settle(self) -> None:
         """Let every watch be told what there is."""

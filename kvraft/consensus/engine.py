@@ -92,7 +92,6 @@ class RaftEngine:
             done(Failure.NO_QUORUM)
             return
         self._node.reads.ask(done)
-        self._shared.doors.wake()
 
     @entry_point
     def transfer_leadership(self, to: str | None, done: Callable[[str | None], None]) -> None:
@@ -168,7 +167,7 @@ class RaftEngine:
     @property
     def term(self) -> int:
         """The present term."""
-        return self._shared.term
+        return self._shared.journal.vote.term
 
     @property
     def role(self) -> Role:

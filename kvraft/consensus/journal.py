@@ -52,6 +52,8 @@ class Journal:
         self.members = state.members
         self.durable_sequence = log.sequence
         self.durable_index = self.entries[-1].log_index
+        self.commit = self.getRaftCommitIndex()
+        """What SyncObj has committed: it says so at each change. Never stored (gap row 6)."""
         self.on_add: Callable[[Entry], None] | None = None
         self.on_cut: Callable[[int], None] | None = None
         self._adopting = False
@@ -113,7 +115,8 @@ class Journal:
         return len(self.entries)
 
     def setRaftCommitIndex(self, index: int) -> None:  # noqa: N802 (SyncObj's name)
-        """Forget it: a stored commit index may outlive the entries it covers (gap row 6)."""
+        """Note it, in memory: a stored one may outlive the entries it covers (gap row 6)."""
+        self.commit = index
 
     def getRaftCommitIndex(self) -> int:  # noqa: N802 (SyncObj's name)
         """Return the first index: what is committed is learned again."""

@@ -43,10 +43,6 @@ class _SendLane:
         self.sent = 0  # bytes of queue[0] that have left
         self.buffered = 0  # header bytes included, so that tiny messages are bounded too
 
-    def fits(self, cost: int) -> bool:
-        """Tell whether `cost` more bytes may wait; an empty lane takes any one message."""
-        return not self.queue or self.buffered + cost <= self.limit
-
 
 class LinkSender:
     """Queues messages within bounds and cuts them into pieces."""
@@ -71,7 +67,7 @@ class LinkSender:
             )
         lane = self._bulk if bulk else self._control
         cost = size + HEADER_BYTES
-        if not lane.fits(cost):
+        if lane.queue and lane.buffered + cost > lane.limit:  # an empty one takes any message
             if bulk:
                 self._refused_cost = cost
             return False
@@ -81,7 +77,8 @@ class LinkSender:
 
     def take_writable(self) -> bool:
         """Tell, once, that the bulk message refused last would fit now."""
-        if not self._refused_cost or not self._bulk.fits(self._refused_cost):
+        lane, cost = self._bulk, self._refused_cost
+        if not cost or (lane.queue and lane.buffered + cost > lane.limit):
             return False
         self._refused_cost = 0
         return True

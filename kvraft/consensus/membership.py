@@ -52,6 +52,8 @@ class Membership:
         self._asked_at = self._told_at = float("-inf")
         vote = shared.journal.vote
         self._lost_disk = identity.rejoining and not vote.rejoined
+        self.outside = False
+        """Its disk is not the one in the table: it is on its way into the cluster."""
         self.silent = False
         """This node counts for nothing yet (REJOINING)."""
         self._judge()
@@ -66,7 +68,8 @@ class Membership:
     def _judge(self) -> None:
         disks = self.members.disks
         self._slot_empty = bool(disks) and disks.get(self._shared.name) != self.identity.disk_id
-        self.silent = self._shared.switches.rejoin_silence and (self._lost_disk or self._slot_empty)
+        self.outside = self._lost_disk or self._slot_empty
+        self.silent = self._shared.switches.rejoin_silence and self.outside
 
     def counts(self, peer: str) -> bool:
         """Do this peer's votes, acks and echoes count here?"""
@@ -178,7 +181,7 @@ class Membership:
 
     def poll(self, now: float, leader: str | None) -> None:
         """Go on with this node's way into the cluster, if it is on one."""
-        if not (self._lost_disk or self._slot_empty):
+        if not self.outside:
             return
         if self._lost_disk and self.members.disks and not self._slot_empty:
             self._become_voter()

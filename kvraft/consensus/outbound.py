@@ -92,7 +92,7 @@ class OutboundConnection(asyncio.Protocol):
 
     def send(self, message: bytes, *, bulk: bool) -> bool:
         """Queue a message; it leaves with all others of this turn of the loop."""
-        if not self.up:
+        if not self._up or self._dead:
             return False
         if not self._sender.push(message, bulk=bulk):
             if not bulk:

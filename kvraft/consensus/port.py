@@ -233,7 +233,7 @@ class Consensus(Protocol):
 
     # -- what the node above asks
     def propose(self, payload: bytes, done: ProposeDone) -> None:
-        """Leader only; `done` is called exactly once."""
+        """Leader only; `done` is called exactly once. It leaves in the next tick, see `tick`."""
         ...
 
     @property
@@ -247,7 +247,10 @@ class Consensus(Protocol):
         ...
 
     def read_barrier(self, done: BarrierDone) -> None:
-        """ReadIndex (thesis 6.4) on any node; a follower asks the leader. `done` is called once."""
+        """ReadIndex (thesis 6.4) on any node; a follower asks the leader. `done` is called once.
+
+        It begins in the next tick, see `tick`.
+        """
         ...
 
     def status(self) -> ConsensusStatus:

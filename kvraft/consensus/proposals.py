@@ -32,7 +32,6 @@ class Proposals:
             self._held.append((payload, done))
             return
         self._queued.append((self._shared.core.propose(payload), done))
-        self._shared.doors.wake()
 
     def release(self) -> None:
         """The transfer came to nothing: go on."""

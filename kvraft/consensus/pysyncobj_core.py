@@ -168,6 +168,8 @@ class Core:
             raise UntestedLibraryError(
                 f"SyncObj did not take the journal and the poller given to it: {asked}"
             )
+        if machine.raftCommitIndex != self._journal.commit:
+            raise UntestedLibraryError("SyncObj starts with another commit index than it was given")
         if machine.raftCurrentTerm != self._journal.vote.term:
             raise UntestedLibraryError("SyncObj starts in another term than its journal says")
         if machine._methodToID.get("entry_v0") != 0:  # noqa: SLF001 (its decorators use it too)
@@ -185,8 +187,7 @@ class Core:
 
     @property
     def commit(self) -> int:
-        index: int = self._machine.raftCommitIndex
-        return index
+        return self._journal.commit  # SyncObj's own, which it never changes without saying so
 
     @property
     def applied(self) -> int:
@@ -196,8 +197,7 @@ class Core:
     @property
     def behind(self) -> bool:
         """Whether something committed is not applied yet."""
-        machine = self._machine
-        return bool(machine.raftLastApplied < machine.raftCommitIndex)
+        return bool(self._machine.raftLastApplied < self._journal.commit)
 
     def tick(self) -> None:
         """Commit, apply, send what is new; never waits."""

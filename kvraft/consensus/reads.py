@@ -56,11 +56,6 @@ class Reads:
         self._state = _State()
         self._nonce = 0
 
-    @property
-    def idle(self) -> bool:
-        state = self._state
-        return not (state.queued or state.attempt or state.applying)
-
     def ask(self, done: BarrierDone) -> None:
         """Queue a barrier; `begin` sends it on its way with all others of this turn."""
         self._state.queued.append(_Waiting(self._shared.doors.now(), done))
@@ -89,10 +84,10 @@ class Reads:
 
     def poll(self, now: float, leader: str | None) -> None:
         """Send what is queued, give up what is too old."""
-        if self.idle:
+        state = self._state
+        if not (state.queued or state.attempt or state.applying):
             return
         self._expire(now)
-        state = self._state
         if state.attempt is not None:
             self._hurry(state.attempt, now)
         if state.attempt is None and state.queued:
@@ -108,7 +103,8 @@ class Reads:
         if attempt is not None and attempt.number and self._contact.has_answers(attempt.number):
             state.attempt = None
             state.applying.append(attempt)
-            shared.doors.wake()  # the next round, for what came since
+            if state.queued:
+                shared.doors.wake()  # the next round, for what came since
         if not state.applying:
             return
         applied = shared.core.applied

@@ -168,6 +168,9 @@ class Replication:
 
     def _parts(self, entries: Sequence[tuple[Any, ...]]) -> list[tuple[LogEntry, ...]]:
         """Cut entries into appends of bounded size; one entry alone is always below the bound."""
+        if len(entries) == 1:  # the hot path; one alone always fits
+            command, _, term = entries[0]
+            return [(LogEntry(term, command),)]
         limit, parts = self._shared.flow.append_bytes, []
         part: list[LogEntry] = []
         size = 0

@@ -6,7 +6,7 @@ from typing import Any, NoReturn, Protocol
 
 from kvraft.consensus.journal import Journal
 from kvraft.consensus.port import Application, Doors, SnapshotSink, SnapshotSource
-from kvraft.consensus.pysyncobj_core import LEADER, Core
+from kvraft.consensus.pysyncobj_core import Core
 from kvraft.consensus.switches import Switches
 from kvraft.consensus.timing import Flow, Timing
 
@@ -89,6 +89,8 @@ class Shared:
     core: Core = field(init=False)
     counters: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(COUNTERS, 0)))
 
+    leads: bool = False
+    """This node is SyncObj's leader; set with its state."""
     dead: bool = False
     """`fatal` was called: nothing may leave this node any more."""
 
@@ -100,10 +102,6 @@ class Shared:
     @property
     def term(self) -> int:
         return self.journal.vote.term
-
-    @property
-    def leads(self) -> bool:
-        return self.core.state == LEADER
 
     def is_quorum(self, votes: int) -> bool:
         """Are so many of all nodes, this one included, a majority?"""

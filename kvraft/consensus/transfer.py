@@ -78,6 +78,11 @@ class Transfer:
         ]
         return max(candidates)[1] if candidates else None
 
+    @property
+    def is_on(self) -> bool:
+        """Whether leadership is being handed over."""
+        return self._transfer is not None
+
     def poll(self, now: float) -> None:
         transfer, shared = self._transfer, self._shared
         if transfer is None:

@@ -54,6 +54,13 @@ class Reader:
         self._offset = end
         return self._data[start:end]
 
+    def accept(self, expected: bytes) -> bool:
+        """Read these bytes, if they are what comes next."""
+        if not self._data.startswith(expected, self._offset, self._end):
+            return False
+        self._offset += len(expected)
+        return True
+
     def part(self, size: int, subject: str) -> "Reader":
         """Read exactly `size` bytes as a part of its own, without copying them."""
         start = self._offset

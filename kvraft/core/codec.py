@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from struct import Struct
 
 from kvraft.core.binary import Reader
-from kvraft.core.command_codec import decode_command, encode_command, read_command
+from kvraft.core.command_codec import (
+    decode_command,
+    encode_command,
+    encode_known,
+    read_command,
+)
 from kvraft.core.commands import Entry
 from kvraft.core.errors import CodecError, UnknownCommandError
 from kvraft.core.result_codec import decode_result, encode_result
@@ -20,6 +25,7 @@ __all__ = [
     "decode_result",
     "encode_command",
     "encode_entry",
+    "encode_known",
     "encode_result",
 ]
 

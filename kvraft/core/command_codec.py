@@ -17,8 +17,10 @@ from kvraft.core.commands import (
     COMMAND_VERSION,
     Acquire,
     Attach,
+    BareCommand,
     Bootstrap,
     Command,
+    CompareAndSet,
     Confirm,
     Fence,
     GuardPrefix,
@@ -29,6 +31,7 @@ from kvraft.core.commands import (
     Member,
     MemberDisk,
     Mutation,
+    Put,
     Release,
     Request,
     Resolve,
@@ -36,6 +39,7 @@ from kvraft.core.commands import (
     SessionOpen,
     SetInvariant,
     Txn,
+    Update,
 )
 from kvraft.core.condition_codec import encode_condition, read_condition
 from kvraft.core.conditions import Condition
@@ -63,13 +67,27 @@ REQUEST_HASH_BYTES = 16
 _FRAME = Struct("<BBBI")
 _LIMITS = Struct(f"<{len(fields(ApplyLimits))}q")
 _MEMBER = Struct("<qH")  # disk_id, command_version
+_PLAIN = encode_condition(None) + encode_fences(())
 
 
 def encode_command(command: Command) -> bytes:
     """Encode one command; CodecError if a number or a length does not fit (see `validate`)."""
+    return encode_known(command)[0]
+
+
+def encode_known(command: Command) -> tuple[bytes, Command]:
+    """Encode one command; return also what decoding would make of it, for who applies it anyhow."""
     try:
-        kind, body = _encode(command)
-        return _FRAME.pack(kind, COMMAND_VERSION, 0, len(body)) + body
+        if isinstance(command, Request):
+            asked = _encode_asked(command.mutation, command.condition, command.fences)
+            identity = command.identity
+            kind, body = 17, encode_identity(identity) + asked
+            if identity is not None and command.digest is None:
+                mutation, condition, fences = command.mutation, command.condition, command.fences
+                command = Request(mutation, condition, identity, fences, _hash(asked))
+        else:
+            kind, body = _encode(command)
+        return _FRAME.pack(kind, COMMAND_VERSION, 0, len(body)) + body, command
     except (struct_error, UnicodeEncodeError) as error:
         raise CodecError(f"{type(command).__name__} does not fit its encoding: {error}") from error
 
@@ -85,7 +103,7 @@ def decode_command(data: bytes) -> Command:
 def read_command(reader: Reader) -> Command:
     """Read one command from a longer encoding."""
     kind, version, flags, size = reader.unpack(_FRAME)
-    decode = _DECODERS.get(kind)
+    decode, subject = _NAMED_DECODERS.get(kind, (None, ""))
     if decode is None or version > COMMAND_VERSION or flags:
         needed = max(version, COMMAND_VERSION + 1)
         raise UnknownCommandError(
@@ -94,7 +112,7 @@ def read_command(reader: Reader) -> Command:
         )
     if version < COMMAND_VERSION:
         raise CodecError(f"command type {kind} has version {version}, which was never released")
-    body = reader.part(size, decode.__name__.removeprefix("_").removeprefix("read_"))
+    body = reader.part(size, subject)
     command = decode(body)
     body.finish()
     return command
@@ -128,11 +146,8 @@ def read_limits(reader: Reader) -> ApplyLimits:
     return ApplyLimits(*reader.unpack(_LIMITS))
 
 
-def _encode(command: Command) -> tuple[int, bytes]:  # noqa: PLR0911 - one line for each command
+def _encode(command: BareCommand) -> tuple[int, bytes]:  # noqa: PLR0911 - one line for each command
     match command:
-        case Request():
-            asked = _encode_asked(command.mutation, command.condition, command.fences)
-            return 17, encode_identity(command.identity) + asked
         case Acquire() | Attach() | Confirm():
             return encode_lock_command(command)
         case LeaseKeepAlive():
@@ -155,8 +170,10 @@ def _encode(command: Command) -> tuple[int, bytes]:  # noqa: PLR0911 - one line 
             return _encode_mutation(command)
 
 
-def _encode_mutation(mutation: Mutation) -> tuple[int, bytes]:
+def _encode_mutation(mutation: Mutation) -> tuple[int, bytes]:  # noqa: PLR0911 - one line a kind
     match mutation:
+        case Put() | CompareAndSet() | Update():  # by far the most
+            return encode_write(mutation)
         case LeaseGrant():
             chosen = mutation.lease_id is not None
             return 5, U8.pack(chosen) + I64.pack(mutation.lease_id or 0) + I64.pack(mutation.ttl_ms)
@@ -177,6 +194,8 @@ def _encode_asked(
 ) -> bytes:
     # No version in here: a newer node must recognise what an older one has proposed.
     kind, body = _encode_mutation(mutation)
+    if condition is None and not fences:
+        return b"".join((_PLAIN, U8.pack(kind), body))
     return b"".join((encode_condition(condition), encode_fences(fences), U8.pack(kind), body))
 
 
@@ -187,7 +206,10 @@ def _hash(asked: bytes | memoryview) -> bytes:
 def _read_request(reader: Reader) -> Request:
     identity = read_identity(reader)
     digest = None if identity is None else _hash(reader.ahead())
-    condition, fences = read_condition(reader), read_fences(reader)
+    condition: Condition | None = None
+    fences: tuple[Fence, ...] = ()
+    if not reader.accept(_PLAIN):  # most have neither
+        condition, fences = read_condition(reader), read_fences(reader)
     kind = reader.number(U8)
     decode = _MUTATIONS.get(kind)
     if decode is None:
@@ -259,3 +281,8 @@ _DECODERS: dict[int, Callable[[Reader], Command]] = {
     17: _read_request,
     **LOCK_DECODERS,
 }
+_NAMED_DECODERS = {
+    kind: (decode, decode.__name__.removeprefix("_").removeprefix("read_"))
+    for kind, decode in _DECODERS.items()
+}
+"""... with the name of what they read, for errors."""

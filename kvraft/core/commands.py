@@ -328,9 +328,8 @@ class Request:
     """The request's hash, where decoding has computed it (`command_codec.request_hash`)."""
 
 
-Command = (
+BareCommand = (
     Mutation
-    | Request
     | LeaseKeepAlive
     | Acquire
     | Attach
@@ -342,6 +341,7 @@ Command = (
     | MemberDisk
     | HashMarker
 )
+Command = BareCommand | Request
 
 
 @dataclass(frozen=True, slots=True)

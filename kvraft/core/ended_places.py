@@ -43,6 +43,8 @@ class EndedPlaces:
 
     def age_out(self, now_ms: int, budget: int) -> None:
         """Forget up to `budget` endings whose time has come, the earliest first."""
+        if not self._numbers:
+            return
         end = ended_number(now_ms + 1, 0)
         for number in list(islice(self.table.between(0, end), budget)):
             del self._numbers[self.table.remove(number)[2]]

@@ -25,17 +25,15 @@ NextKey = Callable[[bytes, bytes | None], bytes | None]
 class Guards:
     """All guards, found by prefix and by the lengths of prefixes."""
 
-    __slots__ = ("_by_prefix", "_lengths", "_prefixes")
+    __slots__ = ("_by_prefix", "_lengths", "_prefixes", "count")
 
     def __init__(self, rows: Iterable[GuardPrefix] = ()) -> None:
         self._by_prefix: dict[bytes, GuardPrefix] = {}
         self._prefixes: list[bytes] = []  # in order
         self._lengths: dict[int, int] = {}  # of prefixes, longest first -> how many have it
+        self.count = 0
         for row in rows:
             self._add(row)
-
-    def __len__(self) -> int:
-        return len(self._by_prefix)
 
     def rows(self) -> tuple[GuardPrefix, ...]:
         """Return all of them, by prefix."""
@@ -57,8 +55,8 @@ class Guards:
         return True
 
     def _refuse_more(self, prefix: bytes, limits: ApplyLimits) -> Refused | None:
-        if len(self) >= limits.guards:
-            message = f"{len(self)} prefixes are guarded, the limit guards is {limits.guards}"
+        if self.count >= limits.guards:
+            message = f"{self.count} prefixes are guarded, the limit guards is {limits.guards}"
             return Refused(Reason.TOO_MANY_GUARDS, message)
         known, most = len(self._lengths), limits.prefix_lengths
         if len(prefix) in self._lengths or known < most:
@@ -67,6 +65,7 @@ class Guards:
         return Refused(Reason.TOO_MANY_GUARDS, message)
 
     def _add(self, row: GuardPrefix) -> None:
+        self.count += 1
         self._by_prefix[row.prefix] = row
         insort(self._prefixes, row.prefix)
         length = len(row.prefix)
@@ -74,6 +73,7 @@ class Guards:
         self._lengths = dict(sorted(self._lengths.items(), reverse=True))
 
     def _remove(self, prefix: bytes) -> None:
+        self.count -= 1
         del self._by_prefix[prefix]
         del self._prefixes[bisect_left(self._prefixes, prefix)]
         length = len(prefix)

@@ -38,11 +38,11 @@ class History:
     __slots__ = (
         "_appended",
         "_chunks",
-        "_discarded",
         "_end",
         "_first",
         "compacted_revision",
         "count",
+        "discarded",
         "size_bytes",
     )
 
@@ -56,7 +56,7 @@ class History:
         self._first = 0
         self._end = 0
         self._appended = 0
-        self._discarded: list[Chunk] = []
+        self.discarded: list[Chunk] = []
 
     def __len__(self) -> int:
         return self._end - self._first
@@ -73,7 +73,10 @@ class History:
         if count == 1:
             # (What is loaded may be absent before and after, until the key's next event is.)
             assert events[0].record is not events[0].before, "no event: absent before and after"
-            self.size_bytes += self._open_chunk().append(number, time_ms, events[0])
+            chunks = self._chunks
+            has_room = chunks and chunks[-1].size_bytes < HISTORY_CHUNK_BYTES
+            chunk = chunks[-1] if has_room else self._open_chunk()
+            self.size_bytes += chunk.append(number, time_ms, events[0])
             self._end += 1
         else:
             for start in range(0, count, HISTORY_EXTEND_EVENTS):
@@ -202,13 +205,13 @@ class History:
 
     def release(self, view: HistoryView) -> None:
         """Stop keeping a view; what only it kept is freed by `discard`, in slices."""
-        self._discarded += view.chunks
+        self.discarded += view.chunks
         view.chunks = []
 
     def discard(self, budget: int) -> None:
         """Free about `budget` events that only released views kept."""
-        while self._discarded and budget > 0:
-            budget -= len(self._discarded.pop())
+        while self.discarded and budget > 0:
+            budget -= len(self.discarded.pop())
 
 
 def _first_revision(chunk: Chunk) -> int:

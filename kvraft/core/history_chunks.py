@@ -85,7 +85,11 @@ class Chunk:
         self.keys.append(key)
         self.befores.append(before)
         self.records.append(record)
-        size = event_bytes(key, record, before)
+        size = EVENT_BYTES + len(key)
+        if record is not None:
+            size += len(record[0])
+        if before is not None:
+            size += len(before[0])
         self.size_bytes += size
         return size
 

@@ -101,11 +101,6 @@ class Identities:
         self.outcomes.age_out(now_ms - limits.key_retention_ms, budget)
         self.outcomes.prune(budget)
 
-    def discard(self, budget: int) -> None:
-        """Free up to `budget` records of each table that only released views kept."""
-        self.sessions.table.discard(budget)
-        self.outcomes.discard(budget)
-
     def successor(self, leap: int) -> "Identities":
         """Return those of a restored cluster: a key may be sent again, the sessions are gone."""
         self.outcomes.drop_sequences()
@@ -128,11 +123,12 @@ class Identities:
     def _use(self, identity: SessionIdentity, now_ms: int, limits: ApplyLimits) -> Refused | None:
         """Take note of what a session says, and refuse sequences outside of its window."""
         session_id, sequence = identity.session_id, identity.sequence
-        session = self.sessions.get(session_id)
+        session = self.sessions.table.get(session_id)
         if session is None:
             return _no_session(session_id)
         first_unacked = max(session[0], identity.first_unacked)
-        self.sessions.use(session_id, first_unacked, now_ms)
+        if session != (first_unacked, now_ms):
+            self.sessions.use(session_id, first_unacked, now_ms)
         if first_unacked > session[0]:
             self.outcomes.drop_below(session_id, first_unacked)
         if sequence < first_unacked:

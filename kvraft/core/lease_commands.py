@@ -27,6 +27,9 @@ class LeaseCommands(Granting):
         `touched_entries` keys and locks in all: this is the work of one entry before its first
         command. What will end is known before anything ends, and nothing is granted to it (I2).
         """
+        deadline_ms = self.next_deadline_ms()
+        if deadline_ms is None or deadline_ms > self.cluster_time_ms:
+            return
         leases, places = self._due()
         if not leases and not places:
             self._resume_grants()

@@ -161,13 +161,15 @@ class StateMachine(LockCommands):
     def _plan(self) -> Plan:
         plan = Plan(self._keyspace, self._leases, self._invariants, self.limits, self.revision + 1)
         plan.places = self._places
-        if self._guards:
+        if self._guards.count:
             plan.guards = self._guards
         return plan
 
-    def _mutate(self, plan: Plan, mutation: Mutation) -> Result:
+    def _mutate(self, plan: Plan, mutation: Mutation) -> Result:  # noqa: PLR0911 - one line a kind
         """Do a mutation; what is refused leaves nothing behind."""
         match mutation:
+            case Put() | CompareAndSet() | Update():  # by far the most
+                return self._change_keys(plan, mutation)
             case LeaseGrant():
                 return self._grant(mutation)
             case LeaseRevoke():
@@ -220,9 +222,16 @@ class StateMachine(LockCommands):
         return MemberResult(self.cluster_id, member.name, member.disk_id)
 
     def _discard(self, budget: int) -> None:
-        self._keyspace.discard(budget)
-        self._leases.table.discard(budget)
-        self._history.discard(budget)
-        self._identities.discard(budget)
-        self._places.table.discard(budget)
-        self._ended.table.discard(budget)
+        outcomes = self._identities.outcomes
+        for each in (
+            self._keyspace,
+            self._leases.table,
+            self._history,
+            self._identities.sessions.table,
+            outcomes.sequences,
+            outcomes.keyed,
+            self._places.table,
+            self._ended.table,
+        ):
+            if each.discarded:
+                each.discard(budget)

@@ -26,6 +26,7 @@ HASH_BYTES = 16
 
 KEY_BYTES_MAX = 255
 """Of an idempotency key: one byte holds its length."""
+_LARGEST_BARE = OUTCOME_BYTES + KEY_BYTES_MAX + HASH_BYTES + 1
 ABANDONED = b"\2"
 """What is kept of an identity that was burned, instead of a packed outcome."""
 
@@ -95,16 +96,18 @@ class Outcomes:
 
     def are_full(self, limits: ApplyLimits) -> bool:
         """Tell whether one more outcome, with the largest reply, might exceed the limits."""
-        largest = OUTCOME_BYTES + KEY_BYTES_MAX + HASH_BYTES + 1 + limits.outcome_reply_bytes
-        return (
-            len(self) >= limits.outcome_records or self.size_bytes + largest > limits.outcome_bytes
-        )
+        size_bytes = self.size_bytes
+        if size_bytes + _LARGEST_BARE + limits.outcome_reply_bytes > limits.outcome_bytes:
+            return True
+        # (Each takes so many bytes at least: mostly there is nothing to count.)
+        records = limits.outcome_records
+        return size_bytes // OUTCOME_BYTES >= records and len(self) >= records
 
     # -- of sessions
 
     def of_sequence(self, session_id: int, sequence: int) -> Outcome | None:
         """Return what became of a session's sequence; None: nothing yet."""
-        record = self.sequences.get(sequence_number(session_id, sequence))
+        record = self.sequences.get(session_id << _SEQUENCE_BITS | sequence)
         return None if record is None else unpack_outcome(*record)
 
     def add_sequence(self, number: int, revision: int, packed: bytes) -> None:
@@ -114,7 +117,7 @@ class Outcomes:
 
     def drop_below(self, session_id: int, end: int = _SEQUENCES_END) -> None:
         """Make the outcomes of a session's sequences below `end` obsolete."""
-        if next(self._below(session_id, end), None) is not None:
+        if session_id in self._obsolete or next(self._below(session_id, end), None) is not None:
             self._obsolete[session_id] = end
 
     def prune(self, budget: int) -> None:
@@ -125,8 +128,9 @@ class Outcomes:
             for number in numbers:
                 _, packed = self.sequences.remove(number)
                 self.size_bytes -= OUTCOME_BYTES + len(packed)
+            is_last = len(numbers) < budget or next(self._below(session_id, end), None) is None
             budget -= len(numbers)
-            if next(self._below(session_id, end), None) is None:
+            if is_last:
                 del self._obsolete[session_id]
 
     def drop_sequences(self) -> None:
@@ -159,6 +163,8 @@ class Outcomes:
 
     def age_out(self, until_ms: int, budget: int) -> None:
         """Forget up to `budget` keys that were completed then or earlier, the oldest first."""
+        if not self._numbers:
+            return
         for number in list(islice(self._completed(until_ms), budget)):
             key, _, _, packed = self.keyed.remove(number)
             del self._numbers[key]
@@ -170,11 +176,6 @@ class Outcomes:
             if record is None or record[1] > until_ms:
                 return
             yield number
-
-    def discard(self, budget: int) -> None:
-        """Free up to `budget` records of each table that only released views kept."""
-        self.sequences.discard(budget)
-        self.keyed.discard(budget)
 
 
 def sequence_number(session_id: int, sequence: int) -> int:

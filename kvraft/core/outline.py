@@ -42,6 +42,8 @@ def outline(result: Result, limit: int) -> Result:
 def value_bytes(result: Result | OperationResult) -> int:
     """Return the bytes of an answer's values: what is too large to keep is not even encoded."""
     match result:
+        case PutResult(entry, None) | UpdateResult(KeyValue() as entry, None):
+            return len(entry.value)
         case PutResult(entry, previous) | UpdateResult(entry, previous):
             return _size(entry) + _size(previous)
         case DeleteResult(_, entry) | CasResult(_, entry) | GetResult(entry):

@@ -225,8 +225,10 @@ class State:
         """Return the cluster time at which the next entry has something to do; None: never."""
         if self._unsettled:
             return self.cluster_time_ms
-        deadlines = (self._leases.next_deadline_ms(), self._places.next_deadline_ms())
-        return min((each for each in deadlines if each is not None), default=None)
+        of_leases, of_places = self._leases.next_deadline_ms(), self._places.next_deadline_ms()
+        if of_leases is None or of_places is None:
+            return of_places if of_leases is None else of_leases
+        return min(of_leases, of_places)
 
     def smallest_ttl_ms(self) -> int | None:
         """Return the smallest TTL of a live lease; None without leases."""

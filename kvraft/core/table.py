@@ -35,14 +35,14 @@ class _Records(dict[K, V]):
 class Table(Generic[K, V]):
     """Records by key, in key order. Records are immutable; None is not a record."""
 
-    __slots__ = ("_discarded", "_keys", "_records", "_views")
+    __slots__ = ("_keys", "_records", "_views", "discarded")
 
     def __init__(self) -> None:
         # Records are plain tuples: the collector stops tracking them at its first look.
         self._records: dict[K, V] = _Records()
         self._keys = SortedList()
         self._views: list[TableView[K, V]] = []
-        self._discarded: list[dict[K, V | None]] = []
+        self.discarded: list[dict[K, V | None]] = []
 
     def __len__(self) -> int:
         return len(self._records)
@@ -89,17 +89,17 @@ class Table(Generic[K, V]):
     def release(self, view: "TableView[K, V]") -> None:
         """Stop keeping a view; what it remembered is freed by `discard`, in slices."""
         self._views.remove(view)
-        self._discarded.append(view.forget())
+        self.discarded.append(view.forget())
 
     def discard(self, budget: int) -> None:
         """Free up to `budget` remembered records of released views."""
-        while self._discarded and budget > 0:
-            remembered = self._discarded[-1]
+        while self.discarded and budget > 0:
+            remembered = self.discarded[-1]
             for _ in range(min(budget, len(remembered))):
                 remembered.popitem()
                 budget -= 1
             if not remembered:
-                self._discarded.pop()
+                self.discarded.pop()
 
 
 class TableView(Generic[K, V]):

@@ -109,6 +109,8 @@ def _mutation(command: Mutation, limits: RequestLimits, extra: int) -> Refused |
             refused, size = lock_refusal(command, limits), lock_bytes(command)
         case _:
             refused, size = operation_refusal(command, limits), operation_bytes(command)
+    if refused is None and size + extra <= limits.request_bytes:
+        return None
     return refused or _too_large(size + extra, limits)
 
 
@@ -123,16 +125,20 @@ def _request(request: Request, limits: RequestLimits) -> Refused | None:
         return invalid("a request without condition, identity and fences is its mutation alone")
     if condition is not None and isinstance(mutation, _UNCONDITIONAL):
         return invalid(f"{type(mutation).__name__} takes no condition around it")
-    check = ConditionCheck(limits)
-    refused = check.refusal(condition)
-    if refused is not None:
-        return Refused(refused.reason, f"condition: {refused.message}")
-    refused = fences_refusal(fences, limits) or _optional_identity(identity, limits)
-    return refused or _mutation(mutation, limits, check.request_bytes + fences_bytes(fences))
-
-
-def _optional_identity(identity: Identity | None, limits: RequestLimits) -> Refused | None:
-    return None if identity is None else _identity(identity, limits)
+    others = 0
+    if condition is not None:
+        check = ConditionCheck(limits)
+        refused = check.refusal(condition)
+        if refused is not None:
+            return Refused(refused.reason, f"condition: {refused.message}")
+        others = check.request_bytes
+    if fences:
+        refused = fences_refusal(fences, limits)
+        if refused is not None:
+            return refused
+        others += fences_bytes(fences)
+    refused = None if identity is None else _identity(identity, limits)
+    return refused or _mutation(mutation, limits, others)
 
 
 def _identity(identity: Identity, limits: RequestLimits) -> Refused | None:
@@ -141,14 +147,14 @@ def _identity(identity: Identity, limits: RequestLimits) -> Refused | None:
         if 0 < size <= limit:
             return None
         return invalid(f"the idempotency key is {size} bytes, it must be 1 to {limit}")
-    refused = not_positive("session_id", identity.session_id) or not_positive(
-        "sequence", identity.sequence
-    )
-    if refused is not None or 0 < identity.first_unacked <= identity.sequence:
+    session_id, sequence = identity.session_id, identity.sequence
+    if 0 < session_id <= INT64_MAX and 0 < identity.first_unacked <= sequence <= INT64_MAX:
+        return None
+    refused = not_positive("session_id", session_id) or not_positive("sequence", sequence)
+    if refused is not None:
         return refused
     return invalid(
-        f"first_unacked is {identity.first_unacked}, it must be 1 to the sequence,"
-        f" {identity.sequence}"
+        f"first_unacked is {identity.first_unacked}, it must be 1 to the sequence, {sequence}"
     )
 
 

@@ -85,6 +85,9 @@ def attachment_conflict(command: Put | CompareAndSet | Update) -> Refused | None
 
 
 def _write(command: Put | CompareAndSet, limits: RequestLimits) -> Refused | None:
+    fits = 0 < len(command.key) <= limits.key_bytes and len(command.value) <= limits.value_bytes
+    if fits and command.lease_id is None and command.ttl_ms is None:
+        return None  # nothing else can be wrong, and most are so
     return (
         key_refusal(command.key, limits)
         or too_large("value", len(command.value), "value_bytes", limits.value_bytes)

@@ -82,8 +82,10 @@ def _read_head(reader: Reader, known: int) -> tuple[bytes, int | None, int | Non
     options, lease_id, ttl_ms, key_size = reader.unpack(_WRITE)
     if options & ~known:
         raise CodecError(f"{reader.subject}: unknown options {options:#04x}")
-    lease = optional_number(reader, options & _LEASE, lease_id)
-    ttl = optional_number(reader, options & _TTL, ttl_ms)
+    lease = ttl = None
+    if options & (_LEASE | _TTL) or lease_id or ttl_ms:
+        lease = optional_number(reader, options & _LEASE, lease_id)
+        ttl = optional_number(reader, options & _TTL, ttl_ms)
     return reader.take(key_size), lease, ttl, options
 
 

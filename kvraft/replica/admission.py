@@ -37,22 +37,19 @@ class Admission:
 
     def check(self, command: Command, machine: StateMachine) -> Denied | None:
         """Return why `command` must wait for space, or None."""
-        if not takes_space(command):
+        free, least = self.free_disk_bytes, self._limits.free_disk_bytes
+        has_disk = free is None or free >= least
+        has_room = machine.state_bytes < self._requests.state_bytes
+        if (has_room and has_disk) or not takes_space(command):
             return None
-        if machine.state_bytes >= self._requests.state_bytes:
+        if not has_room:
             text = (
                 f"the store holds {machine.state_bytes} bytes of keys and values, "
                 f"the limit is {self._requests.state_bytes}: delete something"
             )
             return Denied(Reason.NO_SPACE, Outcome.NOT_APPLIED, text)
-        free = self.free_disk_bytes
-        if free is not None and free < self._limits.free_disk_bytes:
-            text = (
-                f"the leader's disk has {free} bytes left, "
-                f"it keeps {self._limits.free_disk_bytes} free: make room there"
-            )
-            return Denied(Reason.NO_SPACE, Outcome.NOT_APPLIED, text)
-        return None
+        text = f"the leader's disk has {free} bytes left, it keeps {least} free: make room there"
+        return Denied(Reason.NO_SPACE, Outcome.NOT_APPLIED, text)
 
 
 def takes_space(command: Command | Operation) -> bool:

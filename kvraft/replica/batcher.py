@@ -7,27 +7,38 @@ command was never proposed, UNKNOWN if it was and nobody can say what became of 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kvraft.consensus.port import Applied, Consensus, Failure
-from kvraft.core.codec import encode_entry
+from kvraft.core.codec import assemble_entry, encode_known
 from kvraft.core.commands import Command, Entry
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.results import Result
-from kvraft.replica.costs import EntryCosts, log_bytes
+from kvraft.replica.costs import OVERHEAD_BYTES, EntryCosts
 from kvraft.replica.deadlines import Caller, Deadlines
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.outcomes import Answer, Denied, Done
 
 
 class _Waiting(Caller[Answer | Denied]):
-    """One command and its caller."""
+    """One command, also as it stands in the entry, and its caller."""
 
-    __slots__ = ("command", "size")
+    __slots__ = ("command", "encoded", "size")
 
-    def __init__(self, command: Command, size: int, deadline: float, done: Done) -> None:
-        super().__init__(deadline, done)
+    def __init__(self, command: Command, encoded: bytes, deadline: float, done: Done) -> None:
+        self.deadline = deadline
+        self._done = done
         self.command = command
-        self.size = size
+        self.encoded = encoded
+        self.size = len(encoded) + OVERHEAD_BYTES
+
+
+class _Flight(NamedTuple):
+    """An entry on its way, and who waits for what becomes of it."""
+
+    payload: bytes
+    entry: Entry
+    batch: list[_Waiting]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +72,22 @@ class Batcher:
         self._queue: OrderedDict[_Waiting, None] = OrderedDict()
         self._deadlines: Deadlines[_Waiting] = Deadlines()
         self._queue_bytes = 0
-        self._in_flight: list[list[_Waiting]] = []
+        self._in_flight: list[_Flight] = []
         self.entries = 0
         self.commands = 0
 
     def submit(self, command: Command, deadline: float, done: Done) -> None:
         """Queue one command; a full queue is refused at once, NOT_APPLIED."""
-        size = log_bytes(command)
+        encoded, command = encode_known(command)
+        waiting = _Waiting(command, encoded, deadline, done)
         full = len(self._queue) >= self._limits.queue_commands
-        if full or self._queue_bytes + size > self._limits.queue_bytes:
+        if full or self._queue_bytes + waiting.size > self._limits.queue_bytes:
             text = f"{len(self._queue)} commands ({self._queue_bytes} bytes) are waiting"
             done(Denied(Reason.OVERLOAD, Outcome.NOT_APPLIED, text, retry_after_ms=100))
             return
-        waiting = _Waiting(command, size, deadline, done)
         self._queue[waiting] = None
         self._deadlines.add(waiting)
-        self._queue_bytes += size
+        self._queue_bytes += waiting.size
 
     def flush(self, now: float) -> None:
         """Propose what waits, as far as entries may be in flight."""
@@ -93,6 +104,13 @@ class Batcher:
         stamp = self._stamp_ms()
         if stamp is not None and not self._in_flight:
             self._propose(stamp, [])
+
+    def known(self, payload: bytes) -> Entry | None:
+        """Return what `payload` decodes to, where it is an entry on its way from here."""
+        for flight in self._in_flight:
+            if flight.payload == payload:
+                return flight.entry
+        return None
 
     @property
     def idle(self) -> bool:
@@ -122,30 +140,33 @@ class Batcher:
         while self._queue and len(batch) < limits.batch_commands:
             waiting = next(iter(self._queue))
             cost += costs.of(waiting.command)
-            if batch and (size + waiting.size > limits.batch_bytes or cost > limits.batch_cost):
+            size += len(waiting.encoded)
+            if batch and (size > limits.batch_bytes or cost > limits.batch_cost):
                 break
             del self._queue[waiting]
             self._queue_bytes -= waiting.size
             if waiting.deadline <= now:
                 self._finish(waiting, late_unproposed())
+                size -= len(waiting.encoded)
                 continue
-            size += waiting.size
             batch.append(waiting)
         return batch
 
     def _propose(self, stamp_ms: int, batch: list[_Waiting]) -> None:
-        entry = Entry(stamp_ms, tuple(waiting.command for waiting in batch))
-        self._in_flight.append(batch)
+        payload = assemble_entry(stamp_ms, [waiting.encoded for waiting in batch])
+        entry = Entry(stamp_ms, tuple([waiting.command for waiting in batch]))
+        flight = _Flight(payload, entry, batch)
+        self._in_flight.append(flight)
         self.entries += 1
         self.commands += len(batch)
 
         def done(outcome: Applied | Failure) -> None:
-            self._in_flight.remove(batch)
+            self._in_flight = [other for other in self._in_flight if other is not flight]
             if self._queue:  # what came meanwhile need not wait for the next poll
                 self._wake()
             self._answer(batch, outcome)
 
-        self._consensus.propose(encode_entry(entry), done)
+        self._consensus.propose(payload, done)
 
     def _answer(self, batch: list[_Waiting], outcome: Applied | Failure) -> None:
         if isinstance(outcome, Failure):
@@ -155,9 +176,11 @@ class Batcher:
             return
         applied = outcome.result
         assert isinstance(applied, AppliedBatch), "apply answers with a batch"
+        index, forget = outcome.index, self._deadlines.discard
         answers = zip(batch, applied.results, applied.revisions, strict=True)
         for waiting, result, revision in answers:
-            self._finish(waiting, Answer(result, revision, outcome.index))
+            forget(waiting)
+            waiting.finish(Answer(result, revision, index))
 
     def _finish(self, waiting: _Waiting, outcome: Answer | Denied) -> None:
         self._deadlines.discard(waiting)

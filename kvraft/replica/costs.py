@@ -1,6 +1,6 @@
-"""What a command costs: bytes in the log, and work in `apply`, estimated before it is proposed.
+"""What a command costs `apply`, estimated before it is proposed: how much one entry may hold.
 
-Imports: core. Exact sizes are checked by `validate`; here it is about how much one entry may hold.
+Imports: core.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,7 @@ from kvraft.core.commands import (
     Command,
     CompareAndSet,
     DeleteRange,
-    Fence,
     GetRange,
-    GuardPrefix,
     LeaseRevoke,
     Operation,
     Put,
@@ -25,12 +23,9 @@ from kvraft.core.commands import (
 )
 from kvraft.core.conditions import All, AnyOf, Clause, Condition, Not, Target
 from kvraft.core.machine import StateMachine
-from kvraft.core.validation_conditions import literal_bytes
 
 OVERHEAD_BYTES = 64
-"""Of a command, a clause or an action besides its keys and values."""
-PLACE_BYTES = 8
-"""Of a place in an Attach."""
+"""Of a command that waits, besides its encoding."""
 JSON_BYTES_A_COST = 8_192
 """JSON that takes as long to read and write as an ordinary command takes to apply (0.2 ms)."""
 COPIED_BYTES_A_COST = 65_536
@@ -48,35 +43,6 @@ STEPS_A_COST = 200
 JSON_ACTIONS = {ActionKind.JSON_SET, ActionKind.JSON_ADD, ActionKind.JSON_REMOVE}
 
 
-def log_bytes(  # noqa: PLR0911 - one case for each kind of command
-    command: Command | Operation,
-) -> int:
-    """Return about how many bytes a command takes in an entry."""
-    match command:
-        case Request():
-            claims = sum(map(_fence_bytes, command.fences))
-            return log_bytes(command.mutation) + _condition_bytes(command.condition) + claims
-        case Txn():
-            operations = sum(map(log_bytes, (*command.then, *command.orelse)))
-            return operations + _condition_bytes(command.condition)
-        case Update():
-            given = (each.operand for each in command.actions)
-            operands = sum(len(each) for each in given if isinstance(each, bytes))
-            return len(command.key) + operands + OVERHEAD_BYTES * (1 + len(command.actions))
-        case Acquire():
-            names = sum(map(len, command.names))
-            return len(command.key) + len(command.owner) + names + 2 * OVERHEAD_BYTES
-        case Attach():
-            return PLACE_BYTES * len(command.places) + OVERHEAD_BYTES
-        case Release(key=None, fence=Fence() as fence):
-            return _fence_bytes(fence) + OVERHEAD_BYTES
-        case GuardPrefix():
-            return len(command.prefix) + len(command.lock or b"") + OVERHEAD_BYTES
-        case _:
-            value = getattr(command, "value", b"")
-            return len(getattr(command, "key", b"")) + len(value) + OVERHEAD_BYTES
-
-
 class EntryCosts:
     """What the commands of one entry take to apply, each behind those that were asked before it.
 
@@ -91,12 +57,15 @@ class EntryCosts:
         self._given: dict[bytes, int] = {}
         """Bytes of values that came before in this entry."""
 
-    def of(self, command: Command | Operation) -> int:  # noqa: PLR0911 - one line a kind
+    def of(self, command: Command | Operation) -> int:  # noqa: C901, PLR0911 - one line a kind
         """Return about what `apply` takes for the entry's next command."""
         match command:
             case Put() | CompareAndSet():
-                self._give(command.key, len(command.value))
+                key = command.key
+                self._given[key] = self._given.get(key, 0) + len(command.value)
                 return 1
+            case Request(condition=None):
+                return self.of(command.mutation)
             case Request():
                 return self._condition(command.condition) + self.of(command.mutation)
             case Txn():
@@ -155,19 +124,6 @@ class EntryCosts:
     def _value_bytes(self, key: bytes) -> int:
         found = self._machine.get(key)
         return self._given.get(key, 0) + (0 if found is None else len(found.value))
-
-
-def _fence_bytes(fence: Fence) -> int:
-    return len(fence.lock) + OVERHEAD_BYTES
-
-
-def _condition_bytes(condition: Condition | None) -> int:
-    size = 0
-    for clause in clauses_of(condition):
-        given = clause.operands
-        size += len(clause.key) + sum(map(literal_bytes, given))
-        size += OVERHEAD_BYTES
-    return size
 
 
 def clauses_of(condition: Condition | None) -> Iterator[Clause]:

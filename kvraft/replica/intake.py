@@ -58,6 +58,9 @@ class Intake:
         self._wake = wake
         self.stopping = False
         """Refuse new work, so that what is in flight can finish."""
+        self.is_open = False
+        """Something was let in since the last tick: what arrives before the next one, in the same
+        turn of the loop, need not ask again whether there is a quorum."""
 
     def submit(self, command: Command, deadline: float, done: Done) -> None:
         """Take a command of this node's client."""
@@ -66,7 +69,7 @@ class Intake:
         if refused is not None:
             done(Answer(refused, node.machine.revision, node.machine.index))
             return
-        denied = self.denied()
+        denied = None if self.is_open else self.denied()
         if denied is not None:
             done(denied)
         elif self._consensus.role is Role.LEADER:
@@ -86,7 +89,7 @@ class Intake:
             self._consensus.send_to_peer(peer, message)
 
         node = self._node
-        denied = self.denied()
+        denied = None if self.is_open else self.denied()
         if denied is None and self._consensus.role is not Role.LEADER:
             text = f"{node.name} does not lead"
             denied = Denied(Reason.NOT_LEADER, Outcome.NOT_APPLIED, text, node.leader)
@@ -105,6 +108,12 @@ class Intake:
             return no_quorum("no majority of the nodes is in contact")
         return self.denied_alone()
 
+    def let_in(self) -> None:
+        """Something waits for the next tick: let in what else arrives before it."""
+        if not self.is_open:
+            self.is_open = True
+            self._wake()
+
     def denied_alone(self) -> Denied | None:
         """Return why this node must not even work on what it has itself, or None."""
         if self.stopping:
@@ -120,7 +129,7 @@ class Intake:
             done(denied)
             return
         self._batcher.submit(command, deadline, done)
-        self._wake()
+        self.let_in()
 
 
 def no_quorum(text: str) -> Denied:

@@ -94,9 +94,8 @@ class LockHub:
         text = "this node has installed a snapshot; ask again with the same key"
         self._end_all(Denied(Reason.UNKNOWN_RESULT, Outcome.UNKNOWN, text))
 
-    def tick(self, *, is_led: bool) -> None:
+    def tick(self, now: float, *, is_led: bool) -> None:
         """Let time pass; `is_led`: this node knows a leader."""
-        now = self._doors.now()
         if is_led:
             self._led_at = now
         if self._partings:

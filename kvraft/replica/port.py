@@ -117,8 +117,11 @@ class Node(Protocol):
         """Order and apply one command; a follower forwards it to the leader once."""
         ...
 
-    def read_barrier(self, deadline: float, done: BarrierDone) -> None:
-        """After `done(None)` a read of `machine` in the same turn of the loop is linearizable."""
+    def read_barrier(self, deadline: float, done: BarrierDone, reads: int = 1) -> None:
+        """After `done(None)` a read of `machine` in the same turn of the loop is linearizable.
+
+        `reads` wait for it, which is what counts towards the limit.
+        """
         ...
 
     def status(self) -> NodeStatus:

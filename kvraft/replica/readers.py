@@ -9,7 +9,15 @@ from kvraft.replica.deadlines import Caller, Deadlines
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.outcomes import BarrierDone, Denied
 
-_Reader = Caller[Denied | None]
+
+class _Reader(Caller[Denied | None]):
+    """So many reads that wait together."""
+
+    __slots__ = ("reads",)
+
+    def __init__(self, deadline: float, done: BarrierDone, reads: int) -> None:
+        super().__init__(deadline, done)
+        self.reads = reads
 
 
 class Readers:
@@ -24,14 +32,14 @@ class Readers:
         self._count = 0
         self.barriers = 0
 
-    def add(self, deadline: float, done: BarrierDone) -> None:
+    def add(self, deadline: float, done: BarrierDone, reads: int = 1) -> None:
         """Wait for a round that begins after now."""
-        if self._count >= self._limits.readers:
+        if self._count + reads > self._limits.readers:
             text = f"{self._count} reads are waiting"
             done(Denied(Reason.OVERLOAD, Outcome.NOT_APPLIED, text, retry_after_ms=100))
             return
-        self._count += 1
-        reader = _Reader(deadline, done)
+        self._count += reads
+        reader = _Reader(deadline, done, reads)
         self._waiting.append(reader)
         self._deadlines.add(reader)
 
@@ -45,7 +53,7 @@ class Readers:
 
         def done(failure: Failure | None) -> None:
             self._rounds.remove(group)
-            self._count -= len(group)
+            self._count -= sum([reader.reads for reader in group])
             denied = None if failure is None else _no_round(failure)
             for reader in group:
                 self._deadlines.discard(reader)

@@ -85,6 +85,8 @@ class Replica:
     ) -> None:
         """`election_ms`: the shortest election timeout, the longest step of cluster time."""
         self.name = name
+        self.now = doors.now
+        """Monotonic seconds, the clock of every deadline here."""
         self.disk_id = disk_id
         self.version = version
         self.machine = StateMachine()
@@ -137,22 +139,19 @@ class Replica:
 
     # -- for the service
 
-    def now(self) -> float:
-        """Monotonic seconds, the clock of every deadline here."""
-        return self._doors.now()
-
     def submit(self, command: Command, deadline: float, done: Done) -> None:
         """Order and apply one command, here or, forwarded once, at the leader."""
         self._intake.submit(command, deadline, done)
 
-    def read_barrier(self, deadline: float, done: BarrierDone) -> None:
+    def read_barrier(self, deadline: float, done: BarrierDone, reads: int = 1) -> None:
         """Call `done(None)` when a read of `machine` in the same turn is linearizable."""
-        denied = self._intake.denied()
+        intake = self._intake
+        denied = None if intake.is_open else intake.denied()
         if denied is not None:
             done(denied)
             return
-        self._readers.add(deadline, done)
-        self._doors.wake()
+        self._readers.add(deadline, done, reads)
+        intake.let_in()
 
     def state_hash(self, deadline: float, done: Callable[[list[StateHash] | Denied], None]) -> None:
         """Propose a marker and gather every node's digest at its index."""
@@ -219,15 +218,18 @@ class Replica:
     def tick(self) -> None:
         """Let time pass; before consensus' own tick, which sends what is proposed here."""
         now = self._doors.now()
+        self._intake.is_open = False
         if self._leading:  # nobody else stamps or proposes
             self._clock.advance(now)
-            self._membership.step(self.machine, now)
+            if not self.machine.cluster_id:
+                self._membership.step(self.machine, now)
             self._batcher.flush(now)
             if self._ticker.due(self.machine, self._clock.stamp_ms()):
                 self._batcher.tick()
         self._readers.flush()
-        self.watches.tick(is_led=self._leader is not None)
-        self.locks.tick(is_led=self._leader is not None)
+        is_led = self._leader is not None
+        self.watches.tick(now, is_led=is_led)
+        self.locks.tick(now, is_led=is_led)
         if now >= self._slice_at:
             self._slice(now)
 
@@ -256,7 +258,7 @@ class Replica:
 
     def stop_accepting(self) -> None:
         """Refuse new work, NOT_APPLIED, so that what is in flight can finish."""
-        self._intake.stopping = True
+        self._intake.stopping, self._intake.is_open = True, False
 
     @property
     def idle(self) -> bool:
@@ -288,7 +290,7 @@ class Replica:
 
     def apply(self, index: int, payload: bytes) -> AppliedBatch:
         """Apply one committed entry."""
-        entry = self._decode(payload)
+        entry = self._batcher.known(payload) or self._decode(payload)
         machine = self.machine
         results = machine.apply(index, entry)
         self._snapshotter.on_applied(len(payload))
@@ -333,6 +335,7 @@ class Replica:
         """Another node leads, or none: nothing of the queue was proposed."""
         del term
         self._leader, self._leading = leader, False
+        self._intake.is_open = False
         self._clock.stop()
         self._membership.stop()
         text = f"this node does not lead any more: {reason}"

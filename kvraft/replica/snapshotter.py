@@ -78,14 +78,12 @@ class Snapshotter:
         if self._frozen is None:
             if self._sink is not None:  # the last one is still being made durable
                 return False
-            if not self._asked and not self._is_due(machine):
+            logged = self._log_bytes
+            small = logged < self._limits.snapshot_log_bytes or logged < machine.state_bytes // 2
+            if small and not self._asked:
                 return False
             self._begin(machine)
         return self._encode()
-
-    def _is_due(self, machine: StateMachine) -> bool:
-        logged = self._log_bytes
-        return logged >= self._limits.snapshot_log_bytes and logged >= machine.state_bytes // 2
 
     def _begin(self, machine: StateMachine) -> None:
         self._index, self._sink = self._consensus.begin_snapshot()

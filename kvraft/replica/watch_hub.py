@@ -108,9 +108,8 @@ class WatchHub:
         self._news.clear()
         self._doors.wake()
 
-    def tick(self, *, is_led: bool) -> None:
+    def tick(self, now: float, *, is_led: bool) -> None:
         """Let time pass; `is_led`: this node knows a leader."""
-        now = self._doors.now()
         if is_led:
             self._led_at = now
         if not self._watchers:

@@ -120,7 +120,9 @@ class Calls:
         self.begin_read(demands, deadline, confirmed)
         return await future
 
-    def begin_read(self, demands: Demands, deadline: float, done: BarrierDone) -> None:
+    def begin_read(
+        self, demands: Demands, deadline: float, done: BarrierDone, reads: int = 1
+    ) -> None:
         """Call `done(None)` once `meeting` may be asked, in the same turn or a later one.
 
         What needs no quorum is answered from this node's state: serializable reads, and reads at a
@@ -137,7 +139,7 @@ class Calls:
                 self._confirmed_at = max(self._confirmed_at, asked_at)
             done(denied)
 
-        self.node.read_barrier(deadline, confirmed)
+        self.node.read_barrier(deadline, confirmed, reads)
 
     async def transfer_leadership(self, to: str | None, context: Context) -> None:
         """Return once another node leads; CallError where none does."""

@@ -8,12 +8,14 @@ read holds up no more than its window, and is cut off in the end.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 from kvraft.core.errors import Outcome, Reason
 from kvraft.replica.outcomes import Answer, Denied
 from kvraft.service.calls import Calls, Context
 from kvraft.service.convert.checks import checked_count, invalid
+from kvraft.service.convert.reads import Demands
 from kvraft.service.deadlines import answer_by
 from kvraft.service.errors import CallError, abort, status_of
 from kvraft.service.operations.kv import KeyValueOperations
@@ -26,6 +28,8 @@ from kvraft.service.work import Change, Work
 from kvraft.v1 import kv_pb2
 
 Begin = Callable[[Any], Work[Any]]
+_Reads = dict[tuple[Demands, float], "list[_Call]"]
+"""Calls that look at the state, by what they demand of it and until when."""
 
 
 def operations(calls: Calls) -> dict[str, Begin]:
@@ -94,9 +98,9 @@ class Pipelines:
 class _Call:
     """One call, from its beginning to its reply."""
 
-    __slots__ = ("_finished", "begun", "call_id", "kind", "outcome", "size", "work")
+    __slots__ = ("_stream", "begun", "call_id", "kind", "outcome", "size", "work")
 
-    def __init__(self, call_id: int, size: int, finished: "Callable[[_Call], None]") -> None:
+    def __init__(self, call_id: int, size: int, stream: "PipelineStream") -> None:
         self.call_id = call_id
         self.size = size
         self.kind = ""
@@ -104,12 +108,20 @@ class _Call:
         self.outcome: Answer | Denied | CallError | None = None
         self.begun: kv_pb2.PipelineReply | None = None
         """A reply that is written over several turns."""
-        self._finished = finished
+        self._stream = stream
 
     def finish(self, outcome: Answer | Denied | CallError | None) -> None:
         """Take the node's word: what to write, or that it may be written."""
         self.outcome = outcome
-        self._finished(self)
+        stream = self._stream
+        if not stream.finished:  # else somebody has said so
+            stream.news.set()
+        stream.finished.append(self)
+
+
+def _finish(group: list[_Call], outcome: Denied | CallError | None) -> None:
+    for call in group:
+        call.finish(outcome)
 
 
 class PipelineStream:
@@ -125,8 +137,10 @@ class PipelineStream:
         self._open: set[int] = set()
         """Ids of the calls without a reply."""
         self._open_bytes = 0
-        self._finished: deque[_Call] = deque()
-        self._news = asyncio.Event()
+        self.finished: deque[_Call] = deque()
+        """Calls that have their outcome and no reply yet."""
+        self.news = asyncio.Event()
+        """There are some, or the reader has ended."""
         self._room = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self._end: CallError | None = None
@@ -137,10 +151,10 @@ class PipelineStream:
         That is raised once all that was begun is answered: of the others it says NOT_APPLIED.
         """
         self._reader = reader = asyncio.create_task(self._read(requests))
-        reader.add_done_callback(lambda _: self._news.set())  # also of one that never began
+        reader.add_done_callback(lambda _: self.news.set())  # also of one that never began
         try:
-            while self._finished or self._open or not reader.done():
-                if self._finished:
+            while self.finished or self._open or not reader.done():
+                if self.finished:
                     response = self._replies()
                     if response.replies:
                         await self._write(response)
@@ -149,14 +163,14 @@ class PipelineStream:
                     continue
                 if reader.done() and not reader.cancelled():
                     reader.result()  # a bug: what it had begun is not waited for
-                self._news.clear()
-                await self._news.wait()
+                self.news.clear()
+                await self.news.wait()
             if self._end is not None:
                 raise self._end
             await reader  # it has ended: an exception of gRPC is raised here
         finally:
             reader.cancel()
-            self._finished.clear()
+            self.finished.clear()
 
     def stop(self, reason: CallError) -> None:
         """Read no more; end with `reason` once what was read is answered."""
@@ -186,22 +200,31 @@ class PipelineStream:
         checked_count(count, "calls", limits.pipeline_batch)
         size = message.ByteSize() // count
         now = begun_at = clock()
-        for given in message.calls:
-            if (clock() - begun_at) * 1000 >= limits.pipeline_slice_ms:
-                async with self._turns:
-                    await asyncio.sleep(0)
-                begun_at = clock()
-            if given.id in self._open:
-                raise invalid(f"calls: two with the id {given.id}, the first one is unanswered")
-            self._open.add(given.id)
-            self._open_bytes += size
-            call = _Call(given.id, size, self._answered)
-            try:
-                self._begin_one(call, given, now)
-            except CallError as error:
-                call.finish(error)
+        reads: _Reads = {}
+        try:
+            for given in message.calls:
+                if (clock() - begun_at) * 1000 >= limits.pipeline_slice_ms:
+                    self._begin_reads(reads)
+                    reads.clear()
+                    async with self._turns:
+                        await asyncio.sleep(0)
+                    begun_at = clock()
+                call_id = given.id
+                if call_id in self._open:
+                    raise invalid(f"calls: two with the id {call_id}, the first one is unanswered")
+                self._open.add(call_id)
+                self._open_bytes += size
+                call = _Call(call_id, size, self)
+                try:
+                    self._begin_one(call, given, now, reads)
+                except CallError as error:
+                    call.finish(error)
+        finally:
+            self._begin_reads(reads)
 
-    def _begin_one(self, call: _Call, given: kv_pb2.PipelineCall, now: float) -> None:
+    def _begin_one(
+        self, call: _Call, given: kv_pb2.PipelineCall, now: float, reads: _Reads
+    ) -> None:
         kind = given.WhichOneof("request")
         if kind is None:
             known = ", ".join(self._begin)
@@ -213,24 +236,28 @@ class PipelineStream:
         if isinstance(work, Change):
             calls.node.submit(work.command, deadline, call.finish)
         else:
-            calls.begin_read(work.demands, deadline, call.finish)
+            reads.setdefault((work.demands, deadline), []).append(call)
 
-    def _answered(self, call: _Call) -> None:
-        self._finished.append(call)
-        self._news.set()
+    def _begin_reads(self, reads: _Reads) -> None:
+        """Begin those that ask for the same together: a barrier is met for all of them at once."""
+        for (demands, deadline), group in reads.items():
+            try:
+                self._calls.begin_read(demands, deadline, partial(_finish, group), len(group))
+            except CallError as error:
+                _finish(group, error)
 
     def _replies(self) -> kv_pb2.PipelineResponse:
         """Write what is finished, as far as one message holds it."""
         response = kv_pb2.PipelineResponse()
         left = self._calls.limits.pipeline_reply_bytes
-        while self._finished and left > 0:
-            call = self._finished.popleft()
+        while self.finished and left > 0:
+            call = self.finished.popleft()
             reply = call.begun or response.replies.add(id=call.call_id)
             try:
                 if not self._fill(reply, call):
                     # It goes on in a later turn, behind the others.
                     call.begun = response.replies.pop() if call.begun is None else reply
-                    self._finished.append(call)
+                    self.finished.append(call)
                     break
             except CallError as error:
                 reply.error.CopyFrom(status_of(error, self._calls.node.endpoints()))

@@ -1,7 +1,6 @@
 """What a command was answered: its result, now or before, or the error to raise."""
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from kvraft.core.results import Refused, Replayed, Result, Unmet
 from kvraft.replica.outcomes import Answer, Denied
@@ -10,8 +9,7 @@ from kvraft.service.errors import denied_error, refused_error
 R = TypeVar("R", bound=Result)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply(Generic[R]):
+class Reply(NamedTuple, Generic[R]):
     """What a mutation was answered."""
 
     result: R | None
@@ -40,6 +38,8 @@ def expect_reply(answer: Answer | Denied, kind: type[R]) -> Reply[R]:
     if isinstance(answer, Denied):
         raise denied_error(answer)
     result = answer.result
+    if isinstance(result, kind):  # by far the most
+        return Reply(result, None, answer.revision)
     revision, replayed, omitted = answer.revision, False, False
     if isinstance(result, Replayed):
         revision, replayed, omitted = result.revision, True, result.omitted

@@ -20,6 +20,7 @@ from kvraft.core.codec import (
     decode_result,
     encode_command,
     encode_entry,
+    encode_known,
     encode_result,
 )
 from kvraft.core.command_codec import request_hash
@@ -47,6 +48,16 @@ def test_a_command_returns(command):
     returned = decode_command(encode_command(command))
     assert returned == command
     assert repr(returned) == repr(command)  # 1 == 1.0 == True, but a literal has a type
+
+
+@settings(deadline=None)
+@given(any_command)
+def test_what_is_applied_without_decoding_is_what_decoding_gives(command):
+    encoded, known = encode_known(command)
+    returned = decode_command(encoded)
+    assert encoded == encode_command(command)
+    assert (returned, repr(returned)) == (known, repr(known))
+    assert getattr(returned, "digest", None) == getattr(known, "digest", None)
 
 
 @settings(deadline=None)

@@ -82,8 +82,13 @@ class LedgerLoading:
 class Ledger:
     """The `Application` of one simulated node, for one process lifetime."""
 
-    def __init__(self, name: str, after: Callable[[float, Callable[[], None]], None]) -> None:
-        """`after`: run something later in this process."""
+    def __init__(
+        self,
+        name: str,
+        after: Callable[[float, Callable[[], None]], None],
+        wake: Callable[[], None],
+    ) -> None:
+        """`after`: run something later in this process; `wake`: take a turn soon."""
         self.name = name
         self.state = State()
         self.applied_from = 0
@@ -100,6 +105,7 @@ class Ledger:
         self._snapshot_index = 0
         """Of the last one begun in this process."""
         self._after = after
+        self._wake = wake
         self._engine: Consensus | None = None
         self._joining: set[tuple[str, int]] = set()
 
@@ -170,7 +176,7 @@ class Ledger:
             return
         members = tuple(sorted((name, hello.disk_id) for name, hello in known.items()))
         bootstrap = Command("bootstrap", self.new_cluster_id, members=members)
-        engine.propose(bootstrap.encode(), lambda _: None)
+        self.propose(bootstrap, lambda _: None)
 
     def on_following(self, leader: str | None, term: int, reason: str) -> None:
         """Nothing to stop: pending proposals are answered by consensus."""
@@ -188,7 +194,7 @@ class Ledger:
             if isinstance(outcome, Failure):
                 self._joining.discard((name, disk_id))
 
-        self._engine.propose(Command("disk", members=((name, disk_id),)).encode(), settled)
+        self.propose(Command("disk", members=((name, disk_id),)), settled)
 
     def on_peer_message(self, peer: str, payload: bytes) -> None:
         """Nothing is forwarded here."""
@@ -202,11 +208,13 @@ class Ledger:
         """Propose one command on this node."""
         assert self._engine is not None
         self._engine.propose(command.encode(), done)
+        self._wake()
 
     def barrier(self, done: BarrierDone) -> None:
         """Ask for a read barrier on this node."""
         assert self._engine is not None
         self._engine.read_barrier(done)
+        self._wake()
 
     @property
     def history(self) -> list[int]:

@@ -137,7 +137,7 @@ class Process:
                 free_bytes=self._free_bytes,
                 bounds=settings.bounds,
             )
-        ledger = Ledger(node.name, self._after)
+        ledger = Ledger(node.name, self._after, self.wake)
         ledger.snapshot_every = settings.snapshot_every
         ledger.new_cluster_id = node.chance.below(_ID_BITS) | 1
         return ledger

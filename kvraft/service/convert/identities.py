@@ -45,13 +45,13 @@ def identity_of(given: kv_pb2.Identity, limits: RequestLimits) -> Identity:
 
 
 def _session_identity(given: kv_pb2.SessionIdentity) -> SessionIdentity:
-    session_id = checked_from(given.session_id, 1, "identity.session.session_id")
-    sequence = checked_from(given.sequence, 1, "identity.session.sequence")
-    first = checked_from(given.first_unacked, 1, "identity.session.first_unacked")
-    if first > sequence:
-        text = f"identity.session.first_unacked: at most sequence ({sequence}), got {first}"
-        raise invalid(text)
-    return SessionIdentity(session_id, sequence, first)
+    session_id, sequence, first = given.session_id, given.sequence, given.first_unacked
+    if session_id >= 1 and 1 <= first <= sequence:
+        return SessionIdentity(session_id, sequence, first)
+    checked_from(session_id, 1, "identity.session.session_id")
+    checked_from(sequence, 1, "identity.session.sequence")
+    checked_from(first, 1, "identity.session.first_unacked")
+    raise invalid(f"identity.session.first_unacked: at most sequence ({sequence}), got {first}")
 
 
 def identified(
@@ -75,9 +75,10 @@ def _wrapped(
     mutation: Mutation, condition: Condition | None, request: _Identified, limits: RequestLimits
 ) -> Mutation | Request:
     """A mutation with none of them stays plain: that is the hot path."""
-    require_understood(request.must_understand)
+    if request.must_understand:
+        require_understood(request.must_understand)
     identity = identity_of(request.identity, limits) if request.HasField("identity") else None
-    fences = fences_of(request.fences, limits)
+    fences = fences_of(request.fences, limits) if request.fences else ()
     if condition is None and identity is None and not fences:
         return mutation
     return Request(mutation, condition, identity, fences)

@@ -23,6 +23,8 @@ LINEARIZABLE = Demands()
 def demands_of(request: kv_pb2.GetRequest | kv_pb2.ListRequest) -> Demands:
     """Return what a read demands; CallError for what means nothing."""
     has = request.HasField
+    if not (request.consistency or request.min_revision or has("revision") or has("max_age_ms")):
+        return LINEARIZABLE  # by far the most
     return Demands(
         is_serializable(request.consistency),
         checked_from(request.min_revision, 0, "min_revision"),

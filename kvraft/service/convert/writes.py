@@ -57,9 +57,13 @@ def _attachment(
 
 def put_command(request: _Put, limits: RequestLimits) -> Put:
     """Return the command; CallError for a malformed request."""
-    key = checked_key(request.key, "key", limits)
-    value = checked_value(request.value, "value", limits)
-    checked_size(len(key) + len(value), limits)
+    key, value = request.key, request.value
+    if not 0 < len(key) <= limits.key_bytes:
+        checked_key(key, "key", limits)
+    if len(value) > limits.value_bytes:
+        checked_value(value, "value", limits)
+    if len(key) + len(value) > limits.request_bytes:
+        checked_size(len(key) + len(value), limits)
     lease_id, ttl_ms = _attachment(request, limits)
     return Put(key, value, lease_id, ttl_ms, request.keep_lease, request.return_previous)
 

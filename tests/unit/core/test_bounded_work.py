@@ -180,8 +180,8 @@ def test_a_released_view_is_freed_a_bounded_piece_an_entry():
     fill(machine, 5_000)
     frozen.release()
     left = []
-    while machine._keyspace._discarded:
-        left.append(len(machine._keyspace._discarded[0]))
+    while machine._keyspace.discarded:
+        left.append(len(machine._keyspace.discarded[0]))
         apply(machine)
     steps = [before - after for before, after in pairwise(left)]
     assert set(steps) == {DISCARDED_PER_APPLY}

@@ -87,7 +87,7 @@ def test_identities_and_history_are_constant_too(read_before, monkeypatch):
     frozen.release()
     apply(machine)
     for table in tables(machine):
-        assert not table._discarded
+        assert not table.discarded
         assert not table._views
 
 
@@ -103,9 +103,9 @@ def test_apply_frees_the_history_that_only_a_view_kept():
     frozen = machine.freeze()
     apply(machine)
     frozen.release()
-    assert machine._history._discarded
+    assert machine._history.discarded
     apply(machine)
-    assert not machine._history._discarded
+    assert not machine._history.discarded
 
 
 def test_a_key_deleted_and_written_again_comes_once():
@@ -177,8 +177,8 @@ def test_what_a_view_remembered_is_freed_in_slices():
     table.release(first)
     table.release(second)
     left = []
-    while table._discarded:
-        left.append(sum(map(len, table._discarded)))
+    while table.discarded:
+        left.append(sum(map(len, table.discarded)))
         table.discard(4)
     assert left == [20, 16, 12, 8, 4]
     table.discard(4)
@@ -189,10 +189,10 @@ def test_apply_frees_what_views_remembered():
     frozen = machine.freeze()
     apply(machine, DeleteRange(b"", None), LeaseRevoke(5))
     frozen.release()
-    assert machine._keyspace._discarded
+    assert machine._keyspace.discarded
     apply(machine)
-    assert not machine._keyspace._discarded
-    assert not machine._leases.table._discarded
+    assert not machine._keyspace.discarded
+    assert not machine._leases.table.discarded
 
 
 def test_a_view_costs_nothing_where_nothing_changes():

@@ -210,8 +210,8 @@ def test_what_only_a_view_kept_is_freed_in_slices():
     store.trim(replace(LIMITS, history_bytes=1))
     store.history.release(view)
     left = []
-    while store.history._discarded:
-        left.append(len(store.history._discarded))
+    while store.history.discarded:
+        left.append(len(store.history.discarded))
         store.history.discard(4)
     assert left == [10, 8, 6, 4, 2], "chunks of 3 events, 2 of them for a budget of 4"
     store.history.discard(4)

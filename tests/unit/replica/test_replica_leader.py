@@ -6,13 +6,15 @@ from kvraft.core.commands import (
     Delete,
     DeleteRange,
     Expect,
+    KeyIdentity,
     LeaseGrant,
     LeaseKeepAlive,
     Put,
+    Request,
 )
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.limits import RequestLimits
-from kvraft.core.results import CasResult, PutResult, Refused
+from kvraft.core.results import CasResult, PutResult, Refused, Replayed
 from kvraft.replica.admission import Admission
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.outcomes import Answer, Denied
@@ -266,3 +268,29 @@ def test_transfer_tells_how_it_ended(rig):
 
     assert outcomes[0] is None
     assert isinstance(outcomes[1], Denied)
+
+
+def test_a_leader_does_not_decode_what_it_has_just_encoded(rig, monkeypatch):
+    decoded = []
+    plain = rig.replica._decode
+    monkeypatch.setattr(rig.replica, "_decode", lambda raw: decoded.append(raw) or plain(raw))
+    outcome = rig.submit(Request(Put(b"k", b"v"), None, KeyIdentity(b"id")))
+    rig.tick()
+    rig.consensus.commit(1)
+    assert (decoded, outcome[0].revision) == ([], 2)
+
+    rig.bootstrap()  # of somebody else
+    assert len(decoded) == 1
+    again = rig.submit(Request(Put(b"k", b"v"), None, KeyIdentity(b"id")))
+    rig.tick()
+    rig.consensus.commit(1)
+    assert isinstance(again[0].result, Replayed), "its hash was computed once, and is the same"
+
+
+def test_what_was_proposed_in_vain_is_forgotten(rig):
+    rig.submit(Put(b"k", b"v"))
+    rig.tick()
+    payload = rig.consensus.proposed[0][0]
+    assert rig.replica._batcher.known(payload)
+    rig.consensus.fail(Failure.LEADERSHIP_LOST)
+    assert rig.replica._batcher.known(payload) is None

@@ -96,17 +96,29 @@ def test_the_ticker_without_a_stamp_or_a_deadline_has_nothing_to_do(rig):
     assert not ticker.due(rig.replica.machine, None)
     assert not ticker.due(rig.replica.machine, 10**9)
     assert not ticker.overdue(rig.replica.machine)
-    keyless = type("Machine", (), {"cluster_time_ms": 5, "place_count": 0})()
+    keyless = type("Machine", (), {"cluster_time_ms": 5, "place_count": 0, "index": 1})()
     keyless.next_deadline_ms = lambda: 90_000
     keyless.smallest_ttl_ms = lambda: None
     assert not ticker.due(keyless, 10_004)
     assert ticker.due(keyless, 10_005)
     keyless.place_count, keyless.limits = 1, ApplyLimits(attach_ms=8_000)
+    assert not ticker.due(keyless, 2_005), "nothing changes but with an entry"
+    keyless.index += 1
     assert not ticker.due(keyless, 2_004)
     assert ticker.due(keyless, 2_005)
     keyless.smallest_ttl_ms = lambda: 1000
+    keyless.index += 1
     assert not ticker.due(keyless, 254)
     assert ticker.due(keyless, 255)
+
+
+def test_the_ticker_looks_again_at_a_state_that_was_replaced(rig):
+    ticker = Ticker(10_000)
+    assert not ticker.due(rig.replica.machine, 10**9)
+    timed = type("Machine", (), {"cluster_time_ms": 5, "place_count": 0})()
+    timed.index = rig.replica.machine.index
+    timed.next_deadline_ms, timed.smallest_ttl_ms = (lambda: 5), (lambda: None)
+    assert ticker.overdue(timed)
 
 
 def test_who_leads_again_stamps_nothing_before_its_own_entry_is_applied(rig):
