@@ -120,9 +120,11 @@ def test_a_failure_remembers_its_workload(tmp_path, capsys):
 
 
 def test_the_command_line_plays_one(capsys):
-    assert main(["--workload", "set", "--seeds", "1", "--json"]) == 0
+    asked = ["--workload", "fenced-counter", "--mutant", "fence_not_checked", "--seeds", "1"]
+    assert main([*asked, "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
-    assert (report["workload"], report["seeds"], report["violations"]) == ("set", 1, 0)
+    assert (report["workload"], report["seeds"], report["first_seed"]) == ("fenced-counter", 1, 1)
+    assert {"counters", "fences"} <= set(report["kinds"])
     assert report["client_operations"] > OPERATIONS_MIN
 
 

@@ -32,7 +32,10 @@ ENDING_MS = 100
 
 
 class Recipe(Workload):
-    """What people build on the store, by the recipes of the client as they are."""
+    """What people build on the store, by the recipes of the client as they are.
+
+    So it is for real clusters only: the simulator has the client's policy, not its recipes.
+    """
 
     name = "recipe"
     sentence = "seats, quota and work queue: sums never change, every effect happens once"
