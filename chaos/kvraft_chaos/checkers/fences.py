@@ -1,11 +1,11 @@
 """Fenced writes: accepted with the newest token of their lock only, and with it always."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kvraft_chaos.checkers.asked import Asked, asked
 from kvraft_chaos.checkers.finding import Finding
 from kvraft_chaos.checkers.locks import holdings
-from kvraft_chaos.checkers.store_log import revisions_of_values
+from kvraft_chaos.checkers.store_log import contradicted, final_log, revisions_of_values, writes
 from kvraft_chaos.checkers.verdict import Verdict
 from kvraft_chaos.history import Event
 
@@ -17,32 +17,44 @@ Place = tuple[str, int]
 def check_fences(events: Iterable[Event]) -> Finding:
     """Judge by revisions, by what each client knew when it wrote, and by what was refused."""
     calls = asked(events)
-    writes = [call for call in calls if call.f == "fenced_put"]
-    if not writes:
+    fenced = [call for call in calls if call.f == "fenced_put"]
+    if not fenced:
         return Finding(NAME, Verdict.UNKNOWN, "nothing was written under a fence")
     return (
-        _out_of_order(calls, writes)
+        _out_of_order(calls, fenced)
         or _accepted_after_its_end(calls)
         or _refused_while_held(calls)
-        or _as_promised(writes)
+        or _not_as_logged(calls)
+        or _as_promised(fenced)
     )
 
 
-def _as_promised(writes: Sequence[Asked]) -> Finding:
-    accepted = sum(call.is_ok for call in writes)
-    stale = sum(call.failed_with("STALE_FENCE") for call in writes)
+def _as_promised(fenced: Sequence[Asked]) -> Finding:
+    accepted = sum(call.is_ok for call in fenced)
+    stale = sum(call.failed_with("STALE_FENCE") for call in fenced)
     sentence = f"{accepted} fenced writes accepted, {stale} refused for a stale token, all rightly"
     return Finding(NAME, Verdict.VALID, sentence)
 
 
-def _out_of_order(calls: Sequence[Asked], writes: Iterable[Asked]) -> Finding | None:
+def _not_as_logged(calls: Sequence[Asked]) -> Finding | None:
+    """The log has what was accepted, and nothing that was refused, or that nobody sent."""
+    for prefix in dict.fromkeys(call.key for call in calls if call.f == "log"):
+        log = final_log(calls, prefix)
+        below = [write for write in writes(calls) if write.key.startswith(prefix)]
+        wrong = None if log is None else contradicted(NAME, below, log)
+        if wrong is not None:
+            return wrong
+    return None
+
+
+def _out_of_order(calls: Sequence[Asked], fenced: Iterable[Asked]) -> Finding | None:
     """In the order of revisions the tokens of a lock never go back, unknown writes included."""
     logged = revisions_of_values(calls)
     applied: list[tuple[int, Asked]] = []
-    for call in writes:
-        revision = logged.get((call.key, call.argument["value"]))
+    for call in fenced:
+        revision = logged.get((call.key, call.argument.get("value", "")))
         if call.is_ok:
-            revision = call.result["mod_revision"]
+            revision = call.result.get("mod_revision")
         if revision is not None:
             applied.append((revision, call))
     newest: dict[str, Asked] = {}
@@ -66,13 +78,12 @@ def _accepted_after_its_end(calls: Sequence[Asked]) -> Finding | None:
     ends = sorted((call for call in calls if call.end is not None), key=lambda c: c.ended_index)
     answers = iter(ends)
     answered = next(answers, None)
+    logged = revisions_of_values(calls)
     for call in calls:  # by their invokes
         while answered is not None and answered.ended_index < call.invoke.index:
             _learn(answered, newest, over)
             answered = next(answers, None)
-        if not (call.is_ok and call.f in ("fenced_put", "check_fence")):
-            continue
-        if call.f == "check_fence" and not call.result["held"]:
+        if not _accepted(call, logged):
             continue
         name, token = _place(call)
         ended_by = over.get((name, token))
@@ -81,11 +92,19 @@ def _accepted_after_its_end(calls: Sequence[Asked]) -> Finding | None:
             ended_by = grant
         if ended_by is not None:
             sentence = (
-                f"token {token} of {name} was accepted (event {call.ended_index}) after event "
+                f"token {token} of {name} was accepted (event {call.indexes[-1]}) after event "
                 f"{ended_by.ended_index} showed that it holds no more"
             )
             return _invalid(sentence, name, ended_by, call)
     return None
+
+
+def _accepted(call: Asked, logged: Mapping[tuple[str, str], int]) -> bool:
+    """Whether the token was taken for valid, by the answer, or by the log where there was none."""
+    if call.f == "check_fence":
+        return call.is_ok and bool(call.result["held"])
+    in_log = (call.key, call.argument.get("value", "")) in logged
+    return call.f == "fenced_put" and (call.is_ok or (call.is_unknown and in_log))
 
 
 def _learn(call: Asked, newest: dict[str, Asked], over: dict[Place, Asked]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from kvraft_chaos.checkers.asked import Asked, asked
 from kvraft_chaos.checkers.finding import Finding
-from kvraft_chaos.checkers.store_log import Change, final_log, not_as_told, writes
+from kvraft_chaos.checkers.store_log import Change, contradicted, final_log, writes
 from kvraft_chaos.checkers.verdict import Verdict
 from kvraft_chaos.history import Event
 
@@ -100,6 +100,12 @@ def _wrong_times(lease: Lived, healed: str) -> Iterator[Finding | None]:
         for sign in signs[:1]:
             lived = f"lives (event {sign.ended_index}) after it was revoked"
             yield _invalid(TIMES, lease, lived, revoke, sign)
+    over = min(lease.gone, key=lambda each: each.ended_index, default=None)
+    if over is not None:
+        lives = (*lease.alive, *lease.renewals, *lease.written.values())
+        for sign in [each for each in lives if each.follows(over)][:1]:
+            lived = f"lives (event {sign.ended_index}) after it was over"
+            yield _invalid(TIMES, lease, lived, over, sign)
     is_healed = any(key.startswith(healed) for key in lease.written)
     if is_healed and last is not None and lease.late_ms > LATE_MS:
         lived = f"lived for {lease.late_ms:.0f} ms too long, and no fault was left"
@@ -125,9 +131,9 @@ def check_lease_keys(events: Iterable[Event], prefix: str, healed: str) -> Findi
     log = final_log(calls, prefix)
     if log is None:
         return Finding(KEYS, Verdict.UNKNOWN, "the store's log of the leases' keys was not read")
-    wrong = not_as_told(writes(calls), log)
+    wrong = contradicted(KEYS, writes(calls), log)
     if wrong is not None:
-        return Finding(KEYS, Verdict.INVALID, wrong[0], wrong[1].key, wrong[1].call.indexes)
+        return wrong
     leases = _lives(calls)
     standing, deleted = _ends(log)
     healed_ns = next((call.sent_ns for call in calls if call.key.startswith(healed)), None)

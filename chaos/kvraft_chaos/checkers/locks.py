@@ -132,7 +132,7 @@ def _shown(uses: Iterable[Asked]) -> Iterable[tuple[int, Asked]]:
             continue
         if use.f == "hold" and use.result["held"]:
             yield use.sent_ns + use.argument["ms"] * MS, use
-        elif use.f == "fenced_put" or use.result.get("held"):
+        elif use.f == "fenced_put" or use.result.get("held") or use.result.get("released"):
             yield use.sent_ns, use
 
 

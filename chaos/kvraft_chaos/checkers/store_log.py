@@ -6,6 +6,8 @@ from itertools import pairwise
 from typing import Any
 
 from kvraft_chaos.checkers.asked import Asked
+from kvraft_chaos.checkers.finding import Finding
+from kvraft_chaos.checkers.verdict import Verdict
 from kvraft_chaos.history import HistoryError
 
 
@@ -71,13 +73,39 @@ def not_as_told(given: Iterable[Write], log: Iterable[Change]) -> tuple[str, Wri
         call, revision = write.call, at.get((write.key, write.value))
         if write.value is None:  # seldom the last one of its key
             revision = write.revision if (write.key, write.revision) in deleted else None
-        if call.is_ok and revision != write.revision:
+        if call.is_ok and (revision is None or write.revision not in (None, revision)):
             stands = "nowhere" if revision is None else f"at revision {revision}"
             said = f"{write.value!r} of {write.key} was acknowledged at revision {write.revision}"
             return f"{said}, and stands in the log {stands}", write
         if not call.is_ok and not call.is_unknown and revision is not None:
             said = f"{write.value!r} of {write.key} was refused"
             return f"{said}, and stands in the log at revision {revision}", write
+    return None
+
+
+def contradicted(checker: str, given: Iterable[Write], log: Iterable[Change]) -> Finding | None:
+    """Where the log has a write otherwise than its client was told, or one that nobody sent."""
+    every, changes = list(given), list(log)
+    wrong = not_as_told(every, changes)
+    if wrong is not None:
+        return Finding(checker, Verdict.INVALID, wrong[0], wrong[1].key, wrong[1].call.indexes)
+    ghost = _nobodys(every, changes)
+    return None if ghost is None else Finding(checker, Verdict.INVALID, ghost)
+
+
+def _nobodys(given: Iterable[Write], log: Iterable[Change]) -> str | None:
+    """The first value of the log that nobody wrote, or that stands there twice."""
+    written = {(write.key, write.value) for write in given}
+    seen: dict[tuple[str, str], int] = {}
+    for change in log:
+        if change.value is None:
+            continue
+        where = f"revision {change.revision} of {change.key}"
+        if (change.key, change.value) not in written:
+            return f"{where} is {change.value!r}, which nobody wrote"
+        first = seen.setdefault((change.key, change.value), change.revision)
+        if first != change.revision:
+            return f"{where} repeats {change.value!r} of revision {first}"
     return None
 
 

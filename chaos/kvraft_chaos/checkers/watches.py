@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from kvraft_chaos.checkers.asked import Asked, asked
 from kvraft_chaos.checkers.finding import Finding
-from kvraft_chaos.checkers.store_log import Change, Write, final_log, not_as_told, writes
+from kvraft_chaos.checkers.store_log import Change, Write, contradicted, final_log, writes
 from kvraft_chaos.checkers.verdict import Verdict
 from kvraft_chaos.history import Event
 
@@ -21,10 +21,9 @@ def check_watches(events: Iterable[Event], prefix: str) -> Finding:
     calls = asked(events)
     watches = [call for call in calls if call.f == "watch" and call.is_ok]
     log = final_log(calls, prefix)
-    if log is not None:
-        wrong = not_as_told(writes(calls), log)
-        if wrong is not None:
-            return Finding(NAME, Verdict.INVALID, wrong[0], wrong[1].key, wrong[1].call.indexes)
+    wrong = None if log is None else contradicted(NAME, writes(calls), log)
+    if wrong is not None:
+        return wrong
     for watch in watches:
         fault = _out_of_itself(watch) or _behind(watch)
         if fault is None and log is not None:
@@ -46,6 +45,9 @@ def check_watches(events: Iterable[Event], prefix: str) -> Finding:
 def _out_of_itself(watch: Asked) -> str | None:
     """What no log is needed for: order, repeats, and the bounds that the answer itself names."""
     begins, through = watch.result["from"], watch.result["through"]
+    wanted = watch.argument.get("from")
+    if wanted is not None and begins > wanted:
+        return f"begins at {begins}, and {wanted} was asked for"
     before: Change | None = None
     seen: set[tuple[int, str]] = set()
     for change in _changes(watch):

@@ -68,7 +68,7 @@ def _mark(line: str, where: str) -> Mark:
         raise HistoryError(f"{where}: truncated: the last line has no end")
     try:
         given = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HistoryError(f"{where}: not JSON: {error}") from error
     if not isinstance(given, dict) or given.keys() - Mark.__dataclass_fields__.keys():
         raise HistoryError(f"{where}: no mark: {line.strip()[:80]}")
@@ -76,4 +76,31 @@ def _mark(line: str, where: str) -> Mark:
         raise HistoryError(f"{where}: unknown type of mark {given.get('type')!r}")
     if not isinstance(given.get("time_ns"), int) or not isinstance(given.get("name"), str):
         raise HistoryError(f"{where}: a mark has a time_ns and a name")
-    return Mark(**{**given, "nodes": tuple(given.get("nodes", ()))})
+    nodes = given.get("nodes", [])
+    if not isinstance(nodes, list) or not all(isinstance(node, str) for node in nodes):
+        raise HistoryError(f"{where}: nodes: names are needed, not {nodes!r}")
+    mark = Mark(**{**given, "nodes": tuple(nodes)})
+    problem = _problem(mark)
+    if problem is not None:
+        raise HistoryError(f"{where}: {problem}")
+    return mark
+
+
+def _problem(mark: Mark) -> str | None:
+    """What is wrong with the parts that not every mark has."""
+    if not isinstance(mark.stroke, int | None):
+        return f"stroke: a number is needed, not {mark.stroke!r}"
+    if not isinstance(mark.detail, str):
+        return f"detail: a text is needed, not {mark.detail!r}"
+    if mark.type == "leader" and not isinstance(mark.value, int):
+        return f"a leader has a term, not {mark.value!r}"
+    if mark.type == "recovered" and not _is_measured(mark.value):
+        return f"recovered has leader_ms and operations_ms, not {mark.value!r}"
+    return None
+
+
+def _is_measured(value: Any) -> bool:
+    measured = ("leader_ms", "operations_ms")
+    return isinstance(value, dict) and all(
+        part in value and isinstance(value[part], int | None) for part in measured
+    )

@@ -9,7 +9,7 @@ from random import SystemRandom
 from kvraft_chaos.negatives.catalogue import NEGATIVES
 from kvraft_chaos.nemesis.catalogue import FAULTS, lacking
 from kvraft_chaos.nemesis.plan import Plan
-from kvraft_chaos.nemesis.planning import PlanError, make_plan, read_plan
+from kvraft_chaos.nemesis.planning import LONGEST_RUN_MS, PlanError, make_plan, read_plan
 from kvraft_chaos.run.errors import RunError
 from kvraft_chaos.workloads.catalogue import WORKLOADS
 
@@ -78,6 +78,8 @@ class Request:
         seconds = DEFAULT_SECONDS if self.seconds is None else self.seconds
         if not math.isfinite(seconds) or round(seconds * 1_000) < 1:
             raise RunError(f"--duration: a positive number of seconds, got {seconds:g}")
+        if seconds * 1_000 > LONGEST_RUN_MS:
+            raise RunError(f"--duration: at most {LONGEST_RUN_MS // 1_000}, got {seconds:g}")
         return round(seconds * 1_000)
 
     def _seed(self) -> int:

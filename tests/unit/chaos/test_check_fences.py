@@ -174,3 +174,44 @@ def test_another_failure_is_no_refusal():
     story.fail("Unreachable: [UNREACHABLE]", "fenced_put", KEY, value="u", lock=NAME, token=1)
     write(story, 1, 2)
     assert verdict(story)[0] is Verdict.VALID
+
+
+@pytest.mark.parametrize(
+    ("logged", "word"),
+    [
+        ([(2, KEY, "v"), (3, KEY, "r")], "'r' of guarded/lock/a was refused"),
+        ([], "stands in the log nowhere"),
+        ([(2, KEY, "v"), (3, KEY, "g")], "which nobody wrote"),
+        ([(2, KEY, "v"), (3, KEY, "v")], "stands in the log at revision 3"),
+    ],
+    ids=["refused", "accepted", "nobody's", "twice"],
+)
+def test_a_log_that_has_it_otherwise_than_was_told_convicts(logged, word):
+    story = Story()
+    acquire(story, 1)
+    write(story, 1, 2)
+    release(story, 1)
+    refused(story, 1)
+    story.log("guarded/", *logged)
+    found, sentence = verdict(story)
+    assert found is Verdict.INVALID
+    assert word in sentence
+
+
+@pytest.mark.parametrize(
+    ("logged", "expected"), [([(2, KEY, "u")], Verdict.INVALID), ([], Verdict.VALID)]
+)
+def test_an_unknown_write_that_began_after_the_end_of_its_token_may_not_be_there(logged, expected):
+    story = Story()
+    acquire(story, 1)
+    release(story, 1)
+    story.info("fenced_put", KEY, value="u", lock=NAME, token=1)
+    story.log("guarded/", *logged)
+    assert verdict(story)[0] is expected
+
+
+def test_parts_that_are_left_out_constrain_nothing():
+    story = Story()
+    acquire(story, 1)
+    story.ok(None, "fenced_put", KEY, lock=NAME, token=1)
+    assert verdict(story)[0] is Verdict.VALID

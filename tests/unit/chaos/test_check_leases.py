@@ -72,6 +72,29 @@ def test_a_lease_that_is_over_early_convicts(sign):
     assert "lease 7 (TTL 1000 ms) was over" in sentence
 
 
+@pytest.mark.parametrize("sign", ["same key", "other key", "keep_alive"])
+def test_a_lease_that_lives_again_convicts(sign):
+    story = granted()
+    looked(story, KEYS[0], sent=1_100, ended=1_101, there=False)
+    if sign == "keep_alive":
+        kept(story, sent=1_200, ended=1_201)
+    else:
+        key = KEYS[sign == "other key"]
+        looked(story, key, sent=1_200, ended=1_201, there=True)
+    found, sentence = times(story)
+    assert found is Verdict.INVALID
+    if sign != "keep_alive":  # a renewal promises a whole TTL, so it was over early
+        assert "lives (event 9) after it was over" in sentence
+
+
+def test_who_looked_while_it_ended_may_have_seen_the_key():
+    story = granted()
+    look = story.at(1_100).send("get", KEYS[1])
+    looked(story, KEYS[0], sent=1_110, ended=1_111, there=False)
+    story.at(1_120).end(look, "ok", {"value": value(KEYS[1]), "mod_revision": 3})
+    assert times(story)[0] is Verdict.VALID
+
+
 @pytest.mark.parametrize(
     ("ended", "verdict"), [(988, Verdict.INVALID), (990, Verdict.VALID)], ids=["early", "in time"]
 )
@@ -93,15 +116,16 @@ def test_a_renewal_that_was_answered_prolongs_it():
 
 
 @pytest.mark.parametrize("ending", ["info", "fail", "open"])
-def test_a_renewal_that_was_not_answered_promises_nothing_and_excuses_lateness(ending):
+@pytest.mark.parametrize(("ms", "there"), [(1_100, False), (9_000, True)])
+def test_a_renewal_that_was_not_answered_promises_nothing_and_excuses_lateness(ending, ms, there):
     story = granted([f"{HEALED}0"])
+    looked(story, f"{HEALED}0", sent=500, ended=510, there=True)
     keep = story.at(600).send("keep_alive", lease_id=7)
     if ending != "open":
         story.end(keep, ending, error="UNKNOWN_RESULT")
-    looked(story, f"{HEALED}0", sent=1_100, ended=1_110, there=False)
-    assert times(story)[0] is Verdict.VALID
-    looked(story, f"{HEALED}0", sent=9_000, ended=9_010, there=True)
-    assert times(story)[0] is Verdict.VALID
+    looked(story, f"{HEALED}0", sent=ms, ended=ms + 10, there=there)
+    finding = check_lease_times(story.events, HEALED)
+    assert finding.verdict is (Verdict.UNKNOWN if there else Verdict.VALID)
 
 
 @pytest.mark.parametrize("ending", ["ok", "info", "fail"])
@@ -215,3 +239,11 @@ def test_a_write_that_the_log_does_not_have_convicts():
     found, sentence = keys(story)
     assert found is Verdict.INVALID
     assert "nowhere" in sentence
+
+
+def test_a_log_of_what_nobody_wrote_convicts():
+    story = granted()
+    story.log(PREFIX, *WRITTEN, *ENDED, (9, "lease/9-9/0", "ghost"))
+    found, sentence = keys(story)
+    assert found is Verdict.INVALID
+    assert "which nobody wrote" in sentence

@@ -48,13 +48,14 @@ def test_one_after_the_other_is_valid():
     "evidence",
     [
         lambda story: release(story, 1, at=300),
+        lambda story: release(story, 1, held=None, at=300),
         lambda story: story.at(300).ok({"held": True}, "check_fence", NAME, token=1),
         lambda story: story.at(200).ok({"held": True}, "hold", NAME, token=1, ms=100),
         lambda story: story.at(300).ok(
             {"mod_revision": 9}, "fenced_put", "k", value="v", lock=NAME, token=1
         ),
     ],
-    ids=["clock at release", "store", "clock after a while", "accepted write"],
+    ids=["clock at release", "store at release", "store", "clock after a while", "accepted write"],
 )
 def test_two_holders_convict_whatever_shows_the_first(evidence):
     story = Story()
@@ -162,7 +163,7 @@ def test_who_is_not_heard_of_again_may_have_lost_it():
     story.fail(refused, "fenced_put", "k", value="v", lock=NAME, token=1)
     story.info("fenced_put", "k", value="v", lock=NAME, token=1)
     story.at(200).ok({"held": False}, "hold", NAME, token=1, ms=10)
-    release(story, 1, held=False)
+    release(story, 1, held=False, released=False)
     story.info("check_fence", NAME, token=1)
     release(story, 2, at=300)
     assert exclusion(story)[0] is Verdict.VALID

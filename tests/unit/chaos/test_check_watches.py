@@ -154,6 +154,28 @@ def test_a_refused_write_in_the_log_convicts():
     assert "was refused" in sentence
 
 
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [([(7, A, "ghost")], "nobody wrote"), ([(7, A, "u"), (8, A, "u")], "repeats 'u' of revision 7")],
+)
+def test_a_log_of_what_nobody_wrote_or_twice_convicts(changes, word):
+    """Even where every watch has it too."""
+    story = written()
+    story.info("put", A, value="u")
+    watched(story, 1, 9, *LOG, *changes)
+    found, sentence = verdict(story, [*LOG, *changes])
+    assert found is Verdict.INVALID
+    assert word in sentence
+
+
+def test_a_watch_that_begins_later_than_asked_convicts():
+    story = written()
+    watched(story, 3, 9, *LOG[1:], asked=1)
+    found, sentence = verdict(story)
+    assert found is Verdict.INVALID
+    assert "begins at 3, and 1 was asked for" in sentence
+
+
 @pytest.mark.parametrize("log", [[(2, A)], [(3, A, "x"), (2, A, "y")], [5]])
 def test_a_log_that_is_none_is_one_clear_line(log):
     story = Story()

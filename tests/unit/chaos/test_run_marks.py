@@ -29,6 +29,14 @@ def test_what_is_written_is_read_and_told(tmp_path):
         ('{"time_ns":1,"type":"phase","name":"setup","colour":"red"}\n', "no mark"),
         ('{"time_ns":1,"type":"blow","name":"kill"}\n', "unknown type of mark 'blow'"),
         ('{"time_ns":"1","type":"phase","name":"setup"}\n', "a mark has a time_ns and a name"),
+        ("[" * 100_000 + "\n", "not JSON"),
+        ('{"time_ns":1,"type":"heal","name":"kill","nodes":"n1"}\n', "nodes: names are needed"),
+        ('{"time_ns":1,"type":"heal","name":"kill","nodes":[7]}\n', "nodes: names are needed"),
+        ('{"time_ns":1,"type":"heal","name":"kill","stroke":"0"}\n', "stroke: a number is needed"),
+        ('{"time_ns":1,"type":"heal","name":"kill","detail":7}\n', "detail: a text is needed"),
+        ('{"time_ns":1,"type":"leader","name":"n1","value":"one"}\n', "a leader has a term"),
+        ('{"time_ns":1,"type":"recovered","name":"","value":7}\n', "recovered has leader_ms"),
+        ('{"time_ns":1,"type":"recovered","name":"","value":{}}\n', "recovered has leader_ms"),
     ],
 )
 def test_what_is_no_mark_is_named(tmp_path, line, what):

@@ -86,6 +86,7 @@ def test_a_plan_for_five_nodes_is_not_played_on_three(tmp_path):
         ({"workload": "bank", "seconds": 0.0}, "--duration: a positive number of seconds, got 0"),
         ({"workload": "bank", "seconds": -1.0}, "--duration: a positive number of seconds, got -1"),
         ({"workload": "bank", "seconds": float("nan")}, "--duration: a positive number of seconds"),
+        ({"workload": "bank", "seconds": 1e18}, "--duration: at most 86400, got 1e+18"),
         ({"workload": "bank", "seconds": 1.0}, "a run with faults takes at least 5 s"),
         ({"workload": "bank", "nodes": 4}, "--nodes: 3 or 5, got 4"),
         ({"negative": "good-luck"}, "unknown negative 'good-luck': one of local-reads"),
