@@ -73,6 +73,11 @@ class Recorder:
         if path is not None:  # line by line, so that a run that is killed leaves its history
             self._file = path.open("w", buffering=1, encoding="utf-8")
 
+    @property
+    def is_nearly_full(self) -> bool:
+        """Whether what is left is for what is read last."""
+        return len(self.events) >= self._max_events - self._max_events // 100
+
     def process(self) -> int:
         """A process number that nobody had before."""
         with self._lock:

@@ -39,7 +39,9 @@ Duration = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Same seed, same plan; drawn if not given.")]
 Out = Annotated[
     Path | None,
-    typer.Option(help="A new or empty directory; runs/TIME-WORKLOAD if not given.", metavar="DIR"),
+    typer.Option(
+        help="A new or empty directory; runs/TIME-WORKLOAD-SEED if not given.", metavar="DIR"
+    ),
 ]
 PlanFile = Annotated[
     Path | None, typer.Option("--plan", help="Play this plan.json.", metavar="FILE")
@@ -103,7 +105,8 @@ def run(
             negative=negative,
             nodes=nodes,
         ).plan_asked()
-        path = out or RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{plan.workload}"
+        now = time.strftime("%Y%m%d-%H%M%S")
+        path = out or RUNS / f"{now}-{plan.workload}-{plan.seed}"
         with chaos_module("stopping").signals_noted() as stop:
             view = chaos_module("run.view").Watching(console(to_stderr=as_json), plan, verbose)
             directory = chaos_module("run.session").run(plan, path, stop, view)

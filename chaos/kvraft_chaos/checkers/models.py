@@ -46,7 +46,7 @@ def _bank(events: Sequence[Event]) -> list[Finding]:
     if any(event.f in accounts.WORDS for event in events):
         own = [event for event in events if event.f in accounts.WORDS]
         return linearizability_findings(check(own, model=accounts.MODEL))
-    _some(events, {"txn", "list"}, "bank")
+    _some(events, {*accounts.WORDS, "txn", "list"}, "bank")
     return [check_replay(events, BANK), check_bank(events)]
 
 

@@ -71,7 +71,7 @@ def read_plan(path: Path, nodes: Sequence[str] | None = None) -> Plan:
         given = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PlanError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PlanError(f"{path}: not JSON: {error}") from error
     plan = parse_plan(given, str(path))
     if nodes is not None and plan.nodes != tuple(nodes):

@@ -158,7 +158,8 @@ class Play:
 
     def _ends(self, clients: list[Client]) -> bool:
         """Look, after a moment, whether there is a reason to end."""
-        return self.stop.wait(LOOK_SECONDS) or any(client.broke for client in clients)
+        told = self.stop.wait(LOOK_SECONDS) or self.recorder.is_nearly_full
+        return told or any(client.broke for client in clients)
 
 
 def pauses_clients(plan: Plan) -> bool:

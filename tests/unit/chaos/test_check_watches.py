@@ -156,7 +156,10 @@ def test_a_refused_write_in_the_log_convicts():
 
 @pytest.mark.parametrize(
     ("changes", "word"),
-    [([(7, A, "ghost")], "nobody wrote"), ([(7, A, "u"), (8, A, "u")], "repeats 'u' of revision 7")],
+    [
+        ([(7, A, "ghost")], "nobody wrote"),
+        ([(7, A, "u"), (8, A, "u")], "repeats 'u' of revision 7"),
+    ],
 )
 def test_a_log_of_what_nobody_wrote_or_twice_convicts(changes, word):
     """Even where every watch has it too."""

@@ -86,6 +86,15 @@ def test_failed_operations_are_left_out_and_open_ones_are_unknown():
     assert [(op.process, op.completed) for op in found] == [(1, None), (2, None)]
 
 
+def test_a_recorder_says_when_the_rest_is_for_what_comes_last():
+    recorder = Recorder(max_events=200)
+    for _ in range(197):
+        recorder.record(0, "invoke", "get")
+    assert not recorder.is_nearly_full
+    recorder.record(0, "invoke", "get")
+    assert recorder.is_nearly_full
+
+
 def test_a_recorder_is_bounded():
     recorder = Recorder(max_events=1)
     recorder.record(0, "invoke", "get")

@@ -165,6 +165,9 @@ def test_files_that_are_no_plan_are_refused_and_so_is_another_cluster(tmp_path):
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(PlanError, match="not JSON"):
         read_plan(path)
+    path.write_text("[" * 100_000)
+    with pytest.raises(PlanError, match="not JSON"):
+        read_plan(path)
     path.write_text(json.dumps({**good(), "nodes": list(FIVE)}))
     with pytest.raises(PlanError, match=r"a plan for 5 nodes \(n1, .*, and there are 3 \(n1, n2"):
         read_plan(path, NODES)

@@ -170,6 +170,14 @@ def test_a_stop_heals_and_reads_the_finals(run):
     assert made.asked("read")
 
 
+def test_a_history_that_is_nearly_full_ends_the_run_while_there_is_room(run, monkeypatch):
+    monkeypatch.setattr(Recorder, "is_nearly_full", True)
+    made = run(duration_ms=60_000)
+    made.play()
+
+    assert made.phases() == PHASES
+
+
 def test_a_client_that_breaks_ends_the_run_and_heals_first(run, monkeypatch):
     monkeypatch.setattr(FakePerformer, "breaks_at", "ask")
     healed = []
