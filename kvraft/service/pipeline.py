@@ -1,8 +1,9 @@
 """KVService.Pipeline: many calls on one stream; no task and no message for each of them.
 
-A call begins when it is read, in the order of its message. What was answered in one turn of the
-loop leaves in one message. A reply is written only when it can leave, so a client that does not
-read holds up no more than its window, and is cut off in the end.
+A call begins when it is read, in the order of its message; those that only look at the state begin
+behind the others, together. What was answered in one turn of the loop leaves in one message. A
+reply is written only when it can leave, so a client that does not read holds up no more than its
+window, and is cut off in the end.
 """
 
 import asyncio

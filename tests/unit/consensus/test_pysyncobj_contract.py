@@ -131,6 +131,38 @@ def test_a_proposal_is_appended_at_the_next_tick_and_applied_once(raw):
     assert raw.core.applied == raw.core.commit == 3
 
 
+def test_it_says_each_change_of_its_commit_index_before_anything_follows_from_it(raw):
+    """So nobody has to ask it: `Core.commit` is what the journal was told last."""
+    told = []
+
+    def look(*_):
+        told.append((raw.core.commit, raw.core._machine.raftCommitIndex))
+        return True
+
+    raw.core._machine.on_entry = look
+    raw.core._outlet._forward = look
+    look()
+    raw.core.append("b", 1, (1, 0), entries((2, 1), (3, 1), (4, 1)), 3)
+    raw.core.tick()
+    raw.core.append("b", 2, (3, 1), entries((4, 2)), 4)  # truncates
+    raw.core.tick()
+    look()
+    raw.core._machine.on_entry, raw.core._outlet._forward = look, raw.send
+    raw.lead()
+    raw.core._outlet._forward = look
+    for at in range(5, 8):
+        raw.core.propose(b"x")
+        raw.core.tick()
+        raw.core.matched("b", at + 1)
+        raw.core.tick()
+        look()
+    raw.journal.reset(40, 3)
+    assert raw.core.load(40, 3)
+    look()
+    assert {commit for commit, _ in told} >= {1, 3, 4, 6, 7, 8}
+    assert all(commit == own for commit, own in told)
+
+
 def test_applied_is_one_behind_while_an_entry_is_applied(raw):
     seen = []
     raw.core._machine.on_entry = lambda _payload: seen.append(raw.core.applied)

@@ -3,6 +3,8 @@
 import math
 import random
 
+import pytest
+
 from kvraft.consensus.port import Failure, Role
 from kvraft.core.commands import LeaseGrant, Put
 from kvraft.core.errors import Outcome, Reason
@@ -281,3 +283,47 @@ def test_confirmed_readers_are_forgotten(follower):
     assert len(follower.replica._readers._deadlines) == 1
     follower.consensus.barriers[0](None)
     assert len(follower.replica._readers._deadlines) == 0
+
+
+def test_what_comes_before_the_next_tick_is_let_in_by_the_first(rig):
+    """The quorum is asked about once a turn of the loop, not once a command."""
+    first = rig.submit(Put(b"a", b"v"))
+    woken = rig.doors.woken
+    rig.consensus.reachable = False
+    second = rig.submit(Put(b"b", b"v"))
+    reads = []
+    rig.replica.read_barrier(rig.deadline, reads.append)
+    assert (first, second, reads, rig.doors.woken) == ([], [], [], woken)
+
+    rig.tick()
+    third = rig.submit(Put(b"c", b"v"))
+    assert third[0].reason is Reason.NO_QUORUM
+
+
+@pytest.mark.parametrize("end", ["follows", "stops"])
+def test_nobody_is_let_in_by_who_came_before_a_change(rig, end):
+    rig.submit(Put(b"a", b"v"))
+    rig.consensus.reachable = False
+    if end == "follows":
+        rig.consensus.role = Role.FOLLOWER
+        rig.replica.on_following("n2", 2, "heard n2")
+    else:
+        rig.replica.stop_accepting()
+    outcome = rig.submit(Put(b"b", b"v"))
+    assert outcome[0].reason is (Reason.NO_QUORUM if end == "follows" else Reason.SHUTTING_DOWN)
+
+
+def test_reads_that_wait_together_count_each(make_rig):
+    rig = make_rig(limits=ReplicaLimits(readers=3))
+    rig.bootstrap()
+    rig.lead()
+    outcomes = []
+    rig.replica.read_barrier(rig.deadline, outcomes.append, 2)
+    rig.replica.read_barrier(rig.deadline, outcomes.append, 2)
+    assert outcomes[0].reason is Reason.OVERLOAD
+    rig.replica.read_barrier(rig.deadline, outcomes.append)
+    rig.tick()
+    rig.consensus.barriers[0](None)
+    assert outcomes[1:] == [None, None]
+    rig.replica.read_barrier(rig.deadline, outcomes.append, 3)
+    assert len(outcomes) == 3

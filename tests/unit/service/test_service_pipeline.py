@@ -10,7 +10,7 @@ from service_node import ScriptedNode
 from service_wire import Failed, Wire, failing
 
 from kvraft.core.errors import Outcome, Reason
-from kvraft.replica.outcomes import Denied
+from kvraft.replica.outcomes import BarrierDone, Denied
 from kvraft.service.limits import ServiceLimits
 from kvraft.service.server import build_server
 from kvraft.v1 import error_pb2, kv_pb2, lease_pb2, lock_pb2, session_pb2
@@ -170,6 +170,31 @@ async def test_what_is_answered_at_once_shares_a_message(node: ScriptedNode, pip
     node.release()
     await pipe.receive(33)
     assert pipe.batches == [33]
+
+
+async def test_reads_of_one_message_that_ask_for_the_same_wait_together(
+    node: ScriptedNode, pipe: Pipe
+) -> None:
+    asked: list[int] = []
+    barrier = node.read_barrier
+
+    def counted(deadline: float, done: BarrierDone, reads: int = 1) -> None:
+        asked.append(reads)
+        barrier(deadline, done, reads)
+
+    node.read_barrier = counted  # type: ignore[method-assign]
+    other = Call(id=4, timeout_ms=4_000, get=kv_pb2.GetRequest(key=b"k"))
+    stale = get(5, consistency=kv_pb2.CONSISTENCY_SERIALIZABLE)
+    await pipe.send(get(1), put(2), get(3), other, stale)
+    replies = await pipe.receive(5)
+    assert asked == [2, 1]
+    assert [key for key, each in sorted(replies.items()) if each.HasField("get")] == [1, 3, 4, 5]
+
+    node.script = [Denied(Reason.NO_QUORUM, Outcome.NOT_APPLIED, "nobody answers")]
+    await pipe.send(get(6), get(7))
+    replies = await pipe.receive(2)
+    assert {info_of(each.error).reason for each in replies.values()} == {"NO_QUORUM"}
+    assert asked == [2, 1, 2]
 
 
 async def test_a_failed_call_says_what_a_unary_one_does(

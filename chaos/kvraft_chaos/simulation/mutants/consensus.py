@@ -33,7 +33,9 @@ def commit_of_an_old_term_by_count() -> Patch:
         if self.state == LEADER:
             machine = self._machine
             stored = sorted([*getattr(machine, MATCHES).values(), self._journal.last_index])
-            setattr(machine, COMMIT, max(self.commit, stored[len(stored) // 2]))
+            commit = max(self.commit, stored[len(stored) // 2])
+            setattr(machine, COMMIT, commit)
+            self._journal.setRaftCommitIndex(commit)  # as SyncObj does
         tick(self)
 
     return replaced(Core, "tick", counts_any_term)
