@@ -48,13 +48,18 @@ def verify(context: typer.Context, history: History, *, model: As, as_json: Json
     as_json = as_json or (isinstance(settings, Settings) and settings.as_json)
     with told_as_no_verdict():
         events = chaos_module("history").load(history)
-        findings = chaos_module("checkers.models").judge(events, model.value)
+        models = chaos_module("checkers.models")
+        findings = models.judge(events, model.value)
+        strange = models.not_judged(events, model.value)
     worst = chaos_module("checkers.verdict").worst(each.verdict for each in findings)
     if as_json:
         told = [each.as_json() for each in findings]
-        print_json({"verdict": worst.value, "model": model.value, "findings": told})
+        verdict = {"verdict": worst.value, "model": model.value, "findings": told}
+        print_json({**verdict, "not_judged": strange})
     else:
         typer.echo(worst.value)
         for each in findings:
             typer.echo(f"  {each.checker}: {each.sentence}")
+        for f, times in strange.items():
+            typer.echo(f"  not judged: {times} of {f!r}, which is no word of a {model.value}")
     raise typer.Exit(STATUS[worst.value])

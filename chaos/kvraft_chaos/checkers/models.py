@@ -1,5 +1,6 @@
 """Histories judged by the name of a model: those of chaos runs, and of users' own programs."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
@@ -21,6 +22,8 @@ from kvraft_chaos.history import Event, HistoryError, operations
 Judge = Callable[[Sequence[Event]], list[Finding]]
 
 LOCK_WORDS = frozenset({"acquire", "release", "fenced_put", "check_fence", "hold"})
+CHAOS_WORDS = frozenset({"grant", "keep_alive", "revoke", "log", "pause", "txn", "list"})
+"""What workloads of chaos say beside, which their checkers read or have no use for."""
 
 
 def judge(events: Sequence[Event], model: str | Model) -> list[Finding]:
@@ -34,6 +37,17 @@ def judge(events: Sequence[Event], model: str | Model) -> list[Finding]:
         return JUDGES[model](events)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise HistoryError(f"this is no history of a {model}: {error!r}") from error
+
+
+def not_judged(events: Sequence[Event], model: str) -> dict[str, int]:
+    """Count the operations that the model has no word for: misspelt ones, maybe."""
+    words = {
+        "register": STEPS.keys() | CHAOS_WORDS,
+        "bank": accounts.WORDS | CHAOS_WORDS,
+        "lock": LOCK_WORDS | CHAOS_WORDS,
+    }[model]
+    asked = Counter(event.f for event in events if event.type == "invoke")
+    return {f: times for f, times in sorted(asked.items()) if f not in words}
 
 
 def _register(events: Sequence[Event]) -> list[Finding]:

@@ -41,6 +41,18 @@ OPEN = did(0, "open", None, {"balances": {"ann": 10}}, None)
 PAID = did(0, "transfer", None, {"from": "ann", "to": "bob", "amount": 7}, None)
 
 
+def test_what_the_model_has_no_word_for_is_named(written):
+    """A misspelt operation must not pass for a judged one."""
+    file = written(*FRESH, *did(1, "gett", "seat", None, {"value": "free"}))
+
+    told = verify(file, "--model", "register")
+    assert told.exit_code == 0
+    assert "not judged: 1 of 'gett', which is no word of a register" in told.stdout
+    as_json = json.loads(verify(file, "--model", "register", "--json").stdout)
+    assert as_json["not_judged"] == {"gett": 1}
+    assert "not judged" not in verify(written(*FRESH), "--model", "register").stdout
+
+
 def count(ann, bob):
     return did(1, "read", None, None, {"balances": {"ann": ann, "bob": bob}})
 
@@ -69,7 +81,7 @@ HELD_TWICE = [
         ("bank", [*OPEN, *PAID, *count(10, 0)], 1, "it holds ann: 3, bob: 7; then read -> "),
         ("bank", [*OPEN, *PAID, *PAID], 1, "fits nowhere"),
         ("lock", HELD, 0, "2 holds of 1 locks, never two of one at a time"),
-        ("lock", HELD_TWICE, 1, "two held job for at least 0 ms: token 1 (event 1)"),
+        ("lock", HELD_TWICE, 1, ": token 1 (event 1) and token 2 (event 3)"),
         ("lock", [*HELD[:4], *did(1, "acquire", "job", None, {"token": 1})], 1, "given twice"),
         ("lock", NEVER_HELD, 2, "nobody held a lock"),
     ],
