@@ -1,9 +1,24 @@
-"""Which of the exceptions that reach the loop end the node, and which end only one conversation."""
+"""Which of the exceptions that reach the loop end the node, or only one conversation, or nothing."""
 
+import logging
 import traceback
 
 VITAL = ("kvraft.consensus", "kvraft.core", "kvraft.driver", "kvraft.replica", "kvraft.storage")
 """A part of these that failed may be wrong about itself; gRPC and the services only translate."""
+
+
+GRPC_LOGGER = "grpc._cython.cygrpc"
+_CLIENT_GONE = "ExecuteBatchError raised in core by servicer method"
+"""gRPC's words, with a traceback of its own, for an answer whose connection broke meanwhile."""
+
+
+def quiet_about_clients() -> None:
+    """Let gRPC not log a client that has gone like a failure of this node."""
+    logging.getLogger(GRPC_LOGGER).addFilter(_tells_of_this_node)
+
+
+def _tells_of_this_node(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(_CLIENT_GONE)
 
 
 def ends_the_node(error: BaseException | None) -> bool:

@@ -26,7 +26,7 @@ from kvraft.core.commands import COMMAND_VERSION
 from kvraft.core.errors import CodecError
 from kvraft.core.limits import RequestLimits
 from kvraft.driver import Driver
-from kvraft.loop_errors import ends_the_node
+from kvraft.loop_errors import ends_the_node, quiet_about_clients
 from kvraft.open_disk import OpenDisk, open_disk
 from kvraft.replica.replica import Replica
 from kvraft.service.server import BindError, ClientServer, build_server
@@ -220,6 +220,7 @@ def run(config: ServerConfig) -> int:
         level=logging.INFO,
         format=f"%(asctime)s {name} %(levelname)s %(message)s",
     )
+    quiet_about_clients()
     try:
         disk = open_disk(config)
         asyncio.run(Server(config, disk).run())

@@ -1,8 +1,11 @@
 """What reaches the loop: a vital part that failed ends the node, a conversation does not."""
 
-import pytest
+import logging
 
-from kvraft.loop_errors import ends_the_node
+import pytest
+from grpc._cython import cygrpc
+
+from kvraft.loop_errors import GRPC_LOGGER, ends_the_node, quiet_about_clients
 
 
 def raised_in(module: str, error: BaseException) -> BaseException:
@@ -33,3 +36,23 @@ def test_who_ends_the_node(module, error, ends):
 
 def test_a_message_without_an_exception_does_not():
     assert not ends_the_node(None)
+
+
+def test_a_client_that_has_gone_is_no_line_in_the_log(caplog):
+    logger = logging.getLogger(GRPC_LOGGER)
+    before = list(logger.filters)
+    quiet_about_clients()
+    try:
+        with caplog.at_level(logging.ERROR, GRPC_LOGGER):
+            logger.error("ExecuteBatchError raised in core by servicer method [%s]", "/Status")
+            logger.error("Unexpected [%s] raised by servicer method [%s]", "KeyError", "/Status")
+    finally:
+        logger.filters[:] = before
+
+    assert [each.getMessage() for each in caplog.records] == [
+        "Unexpected [KeyError] raised by servicer method [/Status]"
+    ]
+
+
+def test_it_is_grpcs_own_logger_that_is_filtered():
+    assert cygrpc._LOGGER.name == GRPC_LOGGER
