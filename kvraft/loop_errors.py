@@ -1,4 +1,4 @@
-"""Which of the exceptions that reach the loop end the node, or only one conversation, or nothing."""
+"""Which exceptions that reach the loop end the node, or only one conversation, or are nothing."""
 
 import logging
 import traceback
