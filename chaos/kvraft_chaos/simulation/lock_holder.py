@@ -149,13 +149,14 @@ class LockHolder:
 
     # -- letting go
 
-    async def release(self, command: Acquire, *, by: Fence | None = None) -> None:
-        """Give it back, or cancel the wait for it; its own lease goes too."""
+    async def release(self, command: Acquire, *, by: Fence | None = None) -> bool:
+        """Give it back, or cancel the wait for it; its own lease goes too. False: no answer."""
         end_lease = command.ttl_ms is not None
         release = Release(None if by else command.key, by, end_lease)
         sent = await self._sending.plainly(release, Effect.REPEATABLE, ATTEMPT_S)
         if sent is not None and by is None:
             self._notebook.open.pop(command.key, None)
+        return sent is not None
 
     def keeps(self, lease_id: int) -> bool:
         """Whether a lease is kept alive, as far as this client knows."""

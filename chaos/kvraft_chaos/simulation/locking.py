@@ -148,9 +148,9 @@ class Locking:
         held = await self._take((COUNTER_LOCK,), owner, mode)
         if held is None:
             return
-        if mode is LockMode.EXCLUSIVE:
-            await self._holder.release(held.command)
-        await self._holder.write(Put(COUNTER, b"-1"), held.fences)
+        is_over = mode is LockMode.SHARED or await self._holder.release(held.command)
+        if is_over:  # a release that was not answered may leave it the holder
+            await self._holder.write(Put(COUNTER, b"-1"), held.fences)
         await self._let_go(held)
 
     async def _count(self, owner: bytes) -> None:

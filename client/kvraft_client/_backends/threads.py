@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar, cast
 
 import grpc
@@ -24,6 +24,9 @@ QUIET_S = 0.02
 """How long an endpoint may be quiet before a mutation is preceded by a probe. Short, because the
 loss of a connection is not known here: gRPC's sync API tells it only by a thread that polls, and
 that dies with a traceback if its channel is closed in between (grpcio 1.85.1, `_channel.py`)."""
+LOOK_UP_S = 0.5
+"""How often a wait without end looks up: it would not notice a Ctrl-C that came just before it
+blocked (seen in one of ten tries)."""
 CHANGES_MAX = 1
 """Changes of one hot key under way at one time (`modify`): threads do not send in the order in
 which they had their turns, so building on one that is not answered yet would mostly be in vain."""
@@ -176,12 +179,19 @@ class _Reading:
 
     def next(self) -> Any:
         self._wanted.put(None)
-        came = self._came.get()
+        came = self._wait()
         if came is None or isinstance(came, Exception):
             self._came.put(came)  # it stays so
         if isinstance(came, Exception):
             raise came
         return came
+
+    def _wait(self) -> Any:
+        while True:
+            try:
+                return self._came.get(timeout=LOOK_UP_S)
+            except Empty:
+                continue
 
     def run(self) -> None:
         end: Exception | None = None

@@ -188,7 +188,7 @@ def test_a_run_is_shown_judged_and_told(played, tmp_path, monkeypatch):
     ((plan, path),) = played
     assert (plan.workload, plan.seed, plan.duration_ms) == ("register", 7, 9_000)
     assert path.parent.name == "runs"
-    assert path.name.endswith("-register")
+    assert path.name.endswith("-register-7")
     assert "strike kill: n1" in result.stdout
     assert f"repeat  kvraft chaos run --plan {path / 'plan.json'}" in result.stdout
 

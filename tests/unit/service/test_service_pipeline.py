@@ -7,7 +7,8 @@ import grpc
 import grpc.aio
 import pytest
 from service_node import ScriptedNode
-from service_wire import Failed, Wire, failing
+from service_pipe import Call, Pipe, get, put
+from service_wire import Wire, failing
 
 from kvraft.core.errors import Outcome, Reason
 from kvraft.replica.outcomes import BarrierDone, Denied
@@ -17,49 +18,12 @@ from kvraft.v1 import error_pb2, kv_pb2, lease_pb2, lock_pb2, session_pb2
 
 pytestmark = pytest.mark.asyncio
 
-Call = kv_pb2.PipelineCall
 UNREADABLE = b"\x0a\xff\xff\xff\xff\x0f"
-
-
-class Pipe:
-    """One stream; replies by id."""
-
-    def __init__(self, wire: Wire) -> None:
-        self.call: Any = wire.kv.Pipeline()
-        self.batches: list[int] = []
-
-    async def send(self, *calls: Call) -> None:
-        await self.call.write(kv_pb2.PipelineRequest(calls=calls))
-
-    async def receive(self, count: int) -> dict[int, kv_pb2.PipelineReply]:
-        """Return the next replies; no id may come twice."""
-        found: dict[int, kv_pb2.PipelineReply] = {}
-        while len(found) < count:
-            message = await self.call.read()
-            assert message is not grpc.aio.EOF
-            self.batches.append(len(message.replies))
-            for reply in message.replies:
-                assert reply.id not in found
-                found[reply.id] = reply
-        assert len(found) == count
-        return found
-
-    async def end(self) -> Failed:
-        """Return what the stream failed with, after the last reply."""
-        return await failing(self.call.read())
 
 
 @pytest.fixture
 def pipe(wire: Wire) -> Pipe:
     return Pipe(wire)
-
-
-def put(call_id: int, value: bytes = b"v", key: bytes = b"k", timeout_ms: int = 5_000) -> Call:
-    return Call(id=call_id, timeout_ms=timeout_ms, put=kv_pb2.PutRequest(key=key, value=value))
-
-
-def get(call_id: int, key: bytes = b"k", **more: Any) -> Call:
-    return Call(id=call_id, timeout_ms=5_000, get=kv_pb2.GetRequest(key=key, **more))
 
 
 def info_of(status: error_pb2.ErrorStatus) -> error_pb2.ErrorInfo:
@@ -287,92 +251,6 @@ async def test_a_malformed_message_ends_the_stream(node: ScriptedNode, wire: Wir
     failed = await failing(raw.read())
     assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
     assert "cannot be read" in failed.message
-
-
-@pytest.mark.parametrize("count", [0, 9])
-class TestBatches:
-    @pytest.fixture
-    def limits(self) -> ServiceLimits:
-        return ServiceLimits(pipeline_batch=8)
-
-    async def test_a_message_has_so_many_calls(
-        self, count: int, node: ScriptedNode, pipe: Pipe
-    ) -> None:
-        await pipe.send(*(put(number) for number in range(8)))
-        await pipe.receive(8)
-        await pipe.send(*(put(number) for number in range(count)))
-        failed = await pipe.end()
-        assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
-        assert failed.message == f"calls: 1 to 8, got {count}"
-        assert len(node.submitted) == 8
-
-
-class TestWindows:
-    @pytest.fixture
-    def limits(self) -> ServiceLimits:
-        return ServiceLimits(pipeline_calls=4)
-
-    async def test_beyond_its_window_a_stream_is_not_read(
-        self, node: ScriptedNode, wire: Wire, pipe: Pipe
-    ) -> None:
-        node.hold = True
-        for number in range(1, 11):
-            await pipe.send(put(number))
-        await node.until_held(4)
-        await asyncio.sleep(0.05)
-        assert len(node.held) == 4
-        other = Pipe(wire)
-        await other.send(put(1))
-        await node.until_held(5)
-        node.hold = False
-        node.release()
-        assert set(await pipe.receive(10)) == set(range(1, 11))
-        await other.receive(1)
-
-
-class TestBytes:
-    @pytest.fixture
-    def limits(self) -> ServiceLimits:
-        return ServiceLimits(pipeline_bytes=10_000)
-
-    async def test_its_window_is_of_bytes_too(self, node: ScriptedNode, pipe: Pipe) -> None:
-        node.hold = True
-        for number in range(1, 6):
-            await pipe.send(put(number, bytes(4_000)))
-        await node.until_held(3)
-        await asyncio.sleep(0.05)
-        assert len(node.held) == 3
-        node.hold = False
-        node.release()
-        await pipe.receive(5)
-
-
-class TestSlowReaders:
-    @pytest.fixture
-    def limits(self) -> ServiceLimits:
-        return ServiceLimits(pipeline_calls=64, pipeline_stall_ms=300)
-
-    async def test_a_client_that_reads_no_replies_is_cut_off(
-        self, node: ScriptedNode, wire: Wire, pipe: Pipe
-    ) -> None:
-        await wire.kv.Put(kv_pb2.PutRequest(key=b"k", value=bytes(1 << 20)))
-
-        for number in range(200):
-            await pipe.send(get(number + 1))
-        async with asyncio.timeout(20):
-            while wire.server.pipelines:
-                await asyncio.sleep(0.05)
-                await wire.kv.Get(kv_pb2.GetRequest(key=b"other"))
-        assert len(node.barriers) < 100
-
-        async def read_all() -> None:
-            while await pipe.call.read() is not grpc.aio.EOF:
-                pass
-
-        failed = await failing(read_all())
-        assert failed.code is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert failed.metadata["outcome"] == "UNKNOWN"
-        assert failed.message == "the client has read no reply for 300 ms"
 
 
 async def test_a_node_that_stops_answers_what_it_has_read(
