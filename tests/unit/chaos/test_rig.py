@@ -67,7 +67,8 @@ def test_each_node_has_a_file_of_its_own_and_what_all_are_given(tmp_path, monkey
         embedded_server() as proxies,
         ChaosCluster(tmp_path, proxies, command=SHOWS, **given) as nodes,
     ):
-        wait_until(lambda: all(n.log.stat().st_size for n in nodes.nodes.values()), 10, "all up")
+        logs = [node.log for node in nodes.nodes.values()]
+        wait_until(lambda: all(each.read_text().endswith("\n") for each in logs), 10, "all up")
         for node in nodes.nodes.values():
             assert node.last_words() == f"{disk_file(node.directory)} of it"
             assert disk_file(node.directory).read_text() == "0"

@@ -186,7 +186,8 @@ def test_closing_the_client_ends_its_watches_with_an_error(start):
 def test_ctrl_c_ends_a_watch_at_once(start):
     node = start()
     code = (
-        "import sys; from kvraft_client import Client\n"
+        "import signal, sys; from kvraft_client import Client\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's & ignores it
         "with Client(sys.argv[1]) as kv:\n"
         "    with kv.watch(prefix='') as watch:\n"
         "        print('watching', flush=True)\n"
