@@ -11,9 +11,9 @@ from kvraft.replica.outcomes import BarrierDone
 from kvraft.replica.replica import Replica
 
 
-def read_at_once(self: Replica, deadline: float, done: BarrierDone) -> None:
+def read_at_once(self: Replica, deadline: float, done: BarrierDone, reads: int = 1) -> None:
     """Take whatever stands here for the newest."""
-    del deadline
+    del deadline, reads
     done(self._intake.denied_alone())
 
 

@@ -25,6 +25,10 @@ class _NoPeerPlane:
     async def start(self, consensus: Consensus) -> None:
         """Nothing to open."""
 
+    def send(self, peer: str, message: bytes, *, bulk: bool) -> bool:
+        """Nothing of kvraft's own goes between these nodes."""
+        raise AssertionError(f"{len(message)} bytes for {peer} (bulk: {bulk})")
+
     async def close(self) -> None:
         """Nothing to close."""
 
