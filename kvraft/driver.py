@@ -43,7 +43,6 @@ class Driver:
         self._tick_s = tick_ms / 1000
         self._awake = False
         self._stopped = False
-        self._slowest_ms = 0.0
         self._housekeeping_at = 0.0
         self._spared: StateMachine | None = None
         self._spared_keys = 0
@@ -137,7 +136,6 @@ class Driver:
         self._engine.tick()  # and hands what it appended to the log's writer
 
     def _poll(self) -> None:
-        self._slowest_ms = max(self._slowest_ms, self._writer.busy_ms(), self._writer.last_ms)
         self._writer.mark_if_idle()
         self._replica.expire()
         self._act()
@@ -149,7 +147,7 @@ class Driver:
     def _housekeep(self) -> None:
         self._replica.admission.free_disk_bytes = self.free_disk_bytes()
         self._spare_the_table()
-        slowest, self._slowest_ms = self._slowest_ms, 0.0
+        slowest = self._writer.take_slowest_ms()
         if slowest >= SLOW_FSYNC_MS:
             logger.warning("slow disk: an fsync of the log has taken %.0f ms", slowest)
 

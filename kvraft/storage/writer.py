@@ -50,8 +50,7 @@ class LogWriter:
         self._stopped = False
         self.batches = 0
         self.slowest_ms = 0.0
-        self.last_ms = 0.0
-        """Of the last batch."""
+        self._recent_ms = 0.0
         self._batches: SimpleQueue[Batch | Literal["mark"] | None] = SimpleQueue()
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads = (
@@ -74,6 +73,11 @@ class LogWriter:
     def busy_ms(self) -> float:
         """For how long the batch in flight has been in flight; 0 if there is none."""
         return 0.0 if self._started_at is None else (time.monotonic() - self._started_at) * 1000
+
+    def take_slowest_ms(self) -> float:
+        """How long the slowest batch took, the one in flight so far included, since last asked."""
+        recent, self._recent_ms = self._recent_ms, 0.0
+        return max(recent, self.busy_ms())
 
     def kick(self) -> None:
         """Write what is buffered, at once if the disk is idle, else after the batch in flight."""
@@ -170,7 +174,7 @@ class LogWriter:
         self._marked = False
         self._quick_writes = self._quick_writes + 1 if took_ms < QUICK_MS else 0
         self.batches += 1
-        self.last_ms = took_ms
+        self._recent_ms = max(self._recent_ms, took_ms)
         self.slowest_ms = max(self.slowest_ms, took_ms)
         if not self._stopped:
             self.kick()  # first, so that the disk does not idle while the loop acts on this one

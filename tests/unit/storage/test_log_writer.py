@@ -244,6 +244,18 @@ def test_a_mark_that_fails_stops_the_node(node, monkeypatch):
     assert node.errors == [failure]
 
 
+def test_a_slow_batch_is_told_once_and_while_it_lasts(gated):
+    gated.append()
+    assert gated.disk.arrived.acquire(timeout=LIMIT_S)
+    assert gated.writer.take_slowest_ms() > 0
+    assert gated.writer.take_slowest_ms() > 0
+    gated.disk.gate.release()
+    gated.loop.run_one()
+
+    assert gated.writer.take_slowest_ms() > 0
+    assert gated.writer.take_slowest_ms() == 0
+
+
 # -- a quick disk is waited for on the loop
 
 
