@@ -108,11 +108,11 @@ class Caller:
         begun = self.now()
         with self.lock:
             self.metrics.calls += 1
-            address = self._endpoints.choose(begun)
-            channel = self._ready(address, effect, begun)
-            self.metrics.attempts += channel is not None
-        if channel is None or address is None or limit_s <= 0:
+            ready = self._ready(effect, begun) if limit_s > 0 else None
+            self.metrics.attempts += ready is not None
+        if ready is None:
             return self._until_answered(send, self._begun(effect, begun, limit_s, settings))
+        address, channel = ready
         # Nearly always this is the only attempt: what attempts share is made when it has failed.
         try:
             result = send(channel, settings.attempt_limit(effect, limit_s))
@@ -195,18 +195,16 @@ class Caller:
                 self.metrics.unknown += 1
         raise error_for(attempts.last or failed.failure, attempts.outcome) from failed.__cause__
 
-    def _ready(self, address: str | None, effect: Effect, now: float) -> backend.Channel | None:
-        """Return an endpoint's channel where nothing needs to be asked first. The lock is held."""
+    def _ready(self, effect: Effect, now: float) -> tuple[str, backend.Channel] | None:
+        """Return whom to send to where nothing needs to be asked first. The lock is held."""
+        address = self._endpoints.choose(now)
         channel = None if address is None else self._channels.get(address)
-        if (
-            channel is None
-            or address is None
-            or self._endpoints.wants_probe(
-                address, now, ready=channel.is_ready(), mutation=effect is not Effect.READ
-            )
-        ):
+        if address is None or channel is None:
             return None
-        return channel
+        asks_first = self._endpoints.wants_probe(
+            address, now, ready=channel.is_ready(), mutation=effect is not Effect.READ
+        )
+        return None if asks_first else (address, channel)
 
     def reach(self, attempts: Attempts) -> str:
         """Choose an endpoint; where it is not known to be there and to lead, ask it first.
