@@ -138,13 +138,17 @@ def decode_events(lines: Iterable[str], name: str = "history") -> Iterator[Event
         where = f"{name}:{number}"
         if number > MAX_EVENTS:
             raise HistoryError(f"{where}: more than {MAX_EVENTS} events")
-        if not line.endswith("\n"):
-            raise HistoryError(f"{where}: truncated: the last line has no end")
-        try:
-            given = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise HistoryError(f"{where}: not JSON: {error}") from error
-        yield _event(given, where, expected_index=number - 1)
+        yield _event(decode_line(line, where), where, expected_index=number - 1)
+
+
+def decode_line(line: str, where: str) -> Any:
+    """Read one whole line of JSON; HistoryError says where it is none."""
+    if not line.endswith("\n"):
+        raise HistoryError(f"{where}: truncated: the last line has no end")
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise HistoryError(f"{where}: not JSON: {error}") from error
 
 
 def _event(given: Any, where: str, *, expected_index: int) -> Event:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-from kvraft_chaos.history import HistoryError
+from kvraft_chaos.history import HistoryError, decode_line
 from kvraft_chaos.run.directory import Mark
 
 MarkType = Literal["strike", "heal", "leader", "recovered", "phase"]
@@ -64,12 +64,7 @@ def load_marks(path: Path) -> list[Mark]:
 
 
 def _mark(line: str, where: str) -> Mark:
-    if not line.endswith("\n"):
-        raise HistoryError(f"{where}: truncated: the last line has no end")
-    try:
-        given = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise HistoryError(f"{where}: not JSON: {error}") from error
+    given = decode_line(line, where)
     if not isinstance(given, dict) or given.keys() - Mark.__dataclass_fields__.keys():
         raise HistoryError(f"{where}: no mark: {line.strip()[:80]}")
     if given.get("type") not in MARK_TYPES:
