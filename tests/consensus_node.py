@@ -192,6 +192,9 @@ class Node:
             self.woken = True
             self.world.at(0, self.guarded_tick(self.life))
 
+    def wake_in(self, seconds):
+        self.world.at(seconds, self.wake)
+
     def guarded_tick(self, life):
         def run():
             if self.alive and self.life == life:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from kvraft.config import ConfigError, load
+from kvraft.grpc_polling import choose_polling
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"kvraft serve: {error}", file=sys.stderr)  # noqa: T201 - no logging is set up yet
         return 1
     try:
+        choose_polling()
         from kvraft.server import run  # noqa: PLC0415 - the option errors need no server extra
     except ModuleNotFoundError as error:
         text = f"kvraft serve: {error.name} is not installed: pip install 'kvraft[server]'"

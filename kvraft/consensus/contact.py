@@ -59,10 +59,6 @@ class LeaderContact:
             heard = self._echoed.get(peer, 0)
             self._links.send(peer, Heartbeat(term, self.number, heard, commit))
 
-    def tell_commit(self) -> None:
-        """Let followers apply what has just been committed; asks for no answer."""
-        self._links.broadcast(Heartbeat(self._shared.term, 0, 0, self._shared.core.commit))
-
     def on_ack(self, peer: str, message: HeartbeatAck) -> bool:
         """Note an answer of the present term; False if it counts for nothing."""
         if message.number > self.number or not self._membership.counts(peer):

@@ -67,13 +67,6 @@ class Links:
             peer, wire.encode(message), bulk=False
         )
 
-    def broadcast(self, message: Message) -> None:
-        """Send the same to every peer that is up, past bulk."""
-        data = wire.encode(message)
-        for peer, link in self._of.items():
-            if link.outbound:
-                self._shared.doors.send(peer, data, bulk=False)
-
     def send_bulk(self, peer: str, message: Message) -> bool:
         """Send in order behind other bulk; False if the peer is not up or its link is full."""
         return self._of[peer].outbound and self._shared.doors.send(

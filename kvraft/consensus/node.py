@@ -36,6 +36,7 @@ class RaftNode:
         self._kicked = 0
         self._timers_at = float("-inf")
         self._told_commit = 0
+        self._tell_at = float("inf")
         self._stalled_since: float | None = None
         self._stalled_at = 0
         self._reported: str | None = None
@@ -140,10 +141,10 @@ class RaftNode:
         self.replication.snapshot_done(peer, index)
 
     def on_durable(self, sequence: int) -> None:
-        """Release what waited for the disk; a turn is needed only where something may commit."""
+        """Release what waited for the disk; then a turn, where something may commit or apply."""
         self.shared.journal.on_durable(sequence)
         self.links.release(sequence)
-        if self.shared.leads and self.replication.feed():
+        if self.replication.feed() if self.shared.leads else self.shared.core.behind:
             self.shared.doors.wake()
 
     # -- time
@@ -160,10 +161,15 @@ class RaftNode:
         if now >= self._timers_at:
             self._timers_at = now + shared.timing.tick_ms / 2000
             self._watch_time(now)
+        if now >= self._tell_at:  # never on a node that does not lead
+            self._tell_at = float("inf")
+            self.replication.tell_commit()
         if self.transfer.is_on:
             self.transfer.poll(now)
         self.reads.poll(now, self.elections.leader)
         loads = self.receiver.poll()
+        if not shared.leads and shared.core.behind and self._kick():
+            return  # a caller waits for our ack, and nobody for what we apply: `on_durable` goes on
         shared.core.turn(now)
         self._settle()
         if loads or shared.core.behind:
@@ -208,16 +214,33 @@ class RaftNode:
         if shared.leads:
             if core.commit > self._told_commit:
                 self._told_commit = core.commit
-                self.leader_contact.tell_commit()
+                self._tell_soon()
             if not self.leading and shared.journal.term_at(core.applied) == shared.term:
                 self.leading = True
                 shared.application.on_leading(shared.term)
         elif self.elections.leader is None and self._reported is not None:
             self._lost_leader()
         self.reads.finish()
-        if shared.journal.sequence > self._kicked:
-            self._kicked = shared.journal.sequence
-            shared.disk.kick()
+        self._kick()
+
+    def _kick(self) -> bool:
+        """Have what was added to the log written; False: nothing was."""
+        sequence = self.shared.journal.sequence
+        if sequence <= self._kicked:
+            return False
+        self._kicked = sequence
+        self.shared.disk.kick()
+        return True
+
+    def _tell_soon(self) -> None:
+        """Have followers told of a commit, soon: the next append may tell them before.
+
+        A message of its own would wake them just when the caller's next write wants the processor.
+        """
+        if self._tell_at == float("inf"):
+            pause_s = self.shared.timing.tell_commit_ms / 1000
+            self._tell_at = self.shared.doors.now() + pause_s
+            self.shared.doors.wake_in(pause_s)
 
     def _watch_disk(self, now: float) -> None:
         """A node whose disk hangs goes silent as a leader, so that others take over (row 25)."""
@@ -258,6 +281,7 @@ class RaftNode:
         shared = self.shared
         shared.leads, self.leading = new == LEADER, False
         self._timers_at = float("-inf")  # another role has other timers
+        self._tell_at = float("inf")
         self.elections.changed_role()
         self.reads.void()
         if new == LEADER:

@@ -219,6 +219,10 @@ class Doors(Protocol):
         """Call `tick` soon (once, after what runs now)."""
         ...
 
+    def wake_in(self, seconds: float) -> None:
+        """Call `tick` about so much later."""
+        ...
+
     def event(self, text: str) -> None:
         """A line for people: role changes with the reason, refused peers, conflicts."""
         ...

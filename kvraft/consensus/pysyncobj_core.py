@@ -204,6 +204,9 @@ class Core:
         commands, self._commands = self._commands, False
         begun = library.monotonicTime() if commands else 0.0
         self._pressing = False
+        # What is appended is sent at once. After applying SyncObj would look for what to send, too,
+        # where nothing is new: half of all its looking.
+        self._configuration.appendEntriesUseBatch = not commands
         self._machine.doTick(0.0)
         # It takes commands for one pause between sends: a tick that long may have left some.
         if commands and library.monotonicTime() - begun >= self._send_pause:
@@ -341,7 +344,7 @@ class Core:
 def _configuration(timing: Timing, on_state: Callable[[int, int], None]) -> SyncObjConf:
     return SyncObjConf(
         autoTick=False,
-        appendEntriesUseBatch=False,  # send when appended, not at the next heartbeat
+        appendEntriesUseBatch=True,  # see `Core.tick`
         appendEntriesPeriod=timing.tick_ms / 1000,  # how soon it looks again for what to send
         appendEntriesBatchSizeBytes=_UNLIMITED,  # gap row 20: never in pieces; the guard splits
         raftMinTimeout=_NEVER_S,  # elections are the guard's

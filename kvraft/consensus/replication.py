@@ -14,7 +14,7 @@ from typing import Any
 from kvraft.consensus import wire
 from kvraft.consensus.links import Links
 from kvraft.consensus.membership import Membership
-from kvraft.consensus.messages import Append, AppendAck, LogEntry, Progress
+from kvraft.consensus.messages import Append, AppendAck, Heartbeat, LogEntry, Progress
 from kvraft.consensus.shared import Shared
 
 
@@ -37,6 +37,8 @@ class Follower:
     """Where to go on once nothing on the way can be relied on."""
     fed: int = 0
     """The match SyncObj was told."""
+    told: int = 0
+    """The commit index it was told."""
     known: bool = False
     """Its position is known: stream."""
     probe: int = 0
@@ -159,6 +161,7 @@ class Replication:
             follower.sent_upto = previous
             return Pause.LINK
         follower.sent_upto = previous + len(part)
+        follower.told = append.commit
         follower.in_flight.append((self._sequence, now))
         if not follower.known and shared.switches.probe:
             follower.probe, follower.asked_at = self._sequence, now
@@ -295,6 +298,14 @@ class Replication:
             # SyncObj goes back to match + 1 for this; what is on the way stays there.
             self._shared.core.next_index(peer, follower.sent_upto + 1)
         return commits
+
+    def tell_commit(self) -> None:
+        """Let followers apply what no append has told them is committed; asks for no answer."""
+        shared, commit = self._shared, self._shared.core.commit
+        for peer, follower in self.followers.items():
+            if follower.told < commit and not self.muted:
+                follower.told = commit
+                self._links.send(peer, Heartbeat(shared.term, 0, 0, commit))
 
     # -- time passes
     def poll(self, now: float) -> None:

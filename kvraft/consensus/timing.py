@@ -32,6 +32,9 @@ class Timing:
     """How often the engine is polled when nothing else happens."""
     redial_ms: int = 50
     """Pause between two dials of a peer (plus jitter up to half): a healed link is used soon."""
+    tell_commit_ms: int = 5
+    """A commit that no append has carried by then is told on its own: longer than the pause between
+    two writes of one caller, shorter than a watcher at a follower would mind."""
     rejoin_report_ms: int = 5_000
     """How often a rejoining node says whom it waits for."""
     handshake_ms: int = 1_000
