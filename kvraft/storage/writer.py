@@ -12,11 +12,13 @@ from kvraft.storage.wal import Batch, WriteAheadLog
 IDLE_MARK_S = 0.05
 """A log idle for this long gets a mark: soon enough to matter, too late to disturb a busy log."""
 QUICK_MS = 1.0
-"""A write that takes less may be waited for by the loop itself: the way to a thread and back is two
-wake-ups of a process, and costs more (measured: a fifth of the time of a put, 3 processes on 2
-cores)."""
-QUICK_WRITES = 32
-"""In a row, before the loop waits itself; after one that was not quick they are counted anew."""
+"""Where writes take less, the loop waits itself: the way to a thread and back is two wake-ups of a
+process, and costs more (measured: a fifth of the time of a put, 3 processes on 2 cores)."""
+UNKNOWN_MS = 10.0
+"""What a write takes until the first are done: the thread waits."""
+MEAN_WRITES = 16
+"""What writes take is their mean, fading over so many: one of 20 ms sends the next dozen to the
+thread, a hiccup of 2 ms none."""
 QUICK_BYTES = 16 << 10
 """Of a batch. A larger one is of many callers, for whom the loop has other work meanwhile."""
 
@@ -46,7 +48,7 @@ class LogWriter:
         self._started_at: float | None = None
         self._ended_at = 0.0
         self._marked = True
-        self._quick_writes = 0
+        self._mean_ms = UNKNOWN_MS
         self._stopped = False
         self.batches = 0
         self.slowest_ms = 0.0
@@ -87,7 +89,7 @@ class LogWriter:
         if batch is None:
             return
         self._started_at = time.monotonic()
-        if self._quick_writes >= QUICK_WRITES and batch.bytes <= QUICK_BYTES:
+        if self._mean_ms < QUICK_MS and batch.bytes <= QUICK_BYTES:
             self._call_soon(self._write_here, batch)  # what was sent in this turn leaves before
         else:
             self._batches.put(batch)
@@ -172,7 +174,7 @@ class LogWriter:
     def _batch_written(self, durable: int, took_ms: float) -> None:
         self._started_at, self._ended_at = None, time.monotonic()
         self._marked = False
-        self._quick_writes = self._quick_writes + 1 if took_ms < QUICK_MS else 0
+        self._mean_ms += (took_ms - self._mean_ms) / MEAN_WRITES
         self.batches += 1
         self._recent_ms = max(self._recent_ms, took_ms)
         self.slowest_ms = max(self.slowest_ms, took_ms)

@@ -263,9 +263,8 @@ def test_a_slow_batch_is_told_once_and_while_it_lasts(gated):
 def quick(node, monkeypatch):
     """A disk that was quick often enough, whatever the machine's is like."""
     monkeypatch.setattr(writer, "QUICK_MS", 1000 * LIMIT_S)
-    for _ in range(writer.QUICK_WRITES):
-        node.append()
-        node.loop.run_one()
+    node.append()
+    node.loop.run_one()
     node.threads = []
     honest = node.wal.write
 
@@ -290,15 +289,24 @@ def test_a_quick_disk_is_waited_for_on_the_loop_in_a_later_turn(quick):
     assert quick.threads == [threading.main_thread()] * 2
 
 
-def test_a_write_that_was_not_quick_sends_the_next_to_the_thread(quick, monkeypatch):
-    monkeypatch.setattr(writer, "QUICK_MS", 0)
-    quick.append()
-    quick.loop.run_one()
+def test_a_disk_is_quick_by_its_mean(node, monkeypatch):
+    took_ms = iter([0.1] * 60 + [2.0] * 2 + [0.1] * 16 + [40.0] + [0.1] * 60)
+    ways = []
 
-    quick.append()
-    quick.loop.run_one()
+    def write(batch):
+        ways.append("loop" if threading.current_thread() is threading.main_thread() else "thread")
+        return batch.last, next(took_ms)
 
-    assert [each is threading.main_thread() for each in quick.threads] == [True, False]
+    monkeypatch.setattr(node.writer, "_write", write)
+    for _ in range(139):
+        node.append()
+        node.loop.run_one()
+
+    first = ways.index("loop")
+    assert 30 < first < 60
+    assert ways[first:79] == ["loop"] * (79 - first), "two hiccups change nothing"
+    assert ways[79:81] == ["thread"] * 2, "after one of 40 ms"
+    assert ways[-1] == "loop"
 
 
 def test_a_large_batch_goes_to_the_thread(quick):
