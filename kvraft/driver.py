@@ -59,6 +59,7 @@ class Driver:
         self._writer = writer
         self._transport = transport
         self.send = transport.send
+        self.flush = transport.flush
 
     def start(self) -> None:
         """Turn from now on."""

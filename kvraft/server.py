@@ -99,7 +99,6 @@ class Server:
         driver.open_current = disk.open_current
         self._writer = LogWriter(
             disk.wal,
-            loop.call_soon,
             loop.call_soon_threadsafe,
             self._on_durable,
             self._on_disk_error,

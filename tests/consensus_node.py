@@ -181,6 +181,9 @@ class Node:
     def send(self, peer, message, *, bulk):
         return self.world.send(self.name, peer, message, bulk=bulk)
 
+    def flush(self):
+        pass
+
     def dial_now(self, peer):
         self.world.at(0.0005, lambda: self.world.dial(self.name, peer))
 

@@ -63,7 +63,7 @@ class Recorder:
     def on_inbound_down(self, peer: str) -> None:
         self._record("in down", peer)
 
-    def on_message(self, peer: str, message: bytes) -> None:
+    def on_message(self, peer: str, message: bytes, *, more: bool = False) -> None:
         self.messages.append((peer, message))
         self._record("message", peer, len(message))
         if self.react:

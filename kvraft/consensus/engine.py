@@ -228,9 +228,11 @@ class RaftEngine:
         self._node.unreachable(peer, "refuses a new connection")
 
     @entry_point
-    def on_message(self, peer: str, message: bytes) -> None:
-        """One whole message arrived. A malformed one raises `ProtocolError`."""
+    def on_message(self, peer: str, message: bytes, *, more: bool = False) -> None:
+        """One whole message arrived, and `more` with it. A malformed one raises `ProtocolError`."""
         self._node.inbox.on_message(peer, message)
+        if not more:
+            self._node.after_messages()
 
     @entry_point
     def on_piece(self, peer: str) -> None:

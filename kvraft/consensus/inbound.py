@@ -140,7 +140,7 @@ class InboundConnection(asyncio.Protocol):
         if receiver.pieces - before > len(messages):
             self._plane.consensus.on_piece(peer)
         on_message = self._plane.consensus.on_message
-        for message in messages:
+        for left, message in zip(range(len(messages) - 1, -1, -1), messages, strict=True):
             if self._dead:  # closed by what the message before it led to
                 return
-            on_message(peer, message)
+            on_message(peer, message, more=left > 0)

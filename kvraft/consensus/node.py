@@ -41,6 +41,7 @@ class RaftNode:
         self._stalled_at = 0
         self._reported: str | None = None
         self._was_silent = False
+        self._writing = False
         self.links = Links(shared, self._epoch_ended)
         self.membership = Membership(shared, self.links, identity, save_identity)
         self.leader_contact = LeaderContact(shared, self.links, self.membership)
@@ -143,6 +144,7 @@ class RaftNode:
     def on_durable(self, sequence: int) -> None:
         """Release what waited for the disk; then a turn, where something may commit or apply."""
         self.shared.journal.on_durable(sequence)
+        self._writing = not self.shared.journal.durable
         self.links.release(sequence)
         if self.replication.feed() if self.shared.leads else self.shared.core.behind:
             self.shared.doors.wake()
@@ -160,6 +162,7 @@ class RaftNode:
             self._watch_standing(now)
         if now >= self._timers_at:
             self._timers_at = now + shared.timing.tick_ms / 2000
+            self._writing = False  # for too long to wait for
             self._watch_time(now)
         if now >= self._tell_at:  # never on a node that does not lead
             self._tell_at = float("inf")
@@ -168,7 +171,7 @@ class RaftNode:
             self.transfer.poll(now)
         self.reads.poll(now, self.elections.leader)
         loads = self.receiver.poll()
-        if not shared.leads and shared.core.behind and self._kick():
+        if self._writing and shared.core.behind and not shared.leads:
             return  # a caller waits for our ack, and nobody for what we apply: `on_durable` goes on
         shared.core.turn(now)
         self._settle()
@@ -221,16 +224,23 @@ class RaftNode:
         elif self.elections.leader is None and self._reported is not None:
             self._lost_leader()
         self.reads.finish()
+        if shared.leads and shared.journal.sequence > self._kicked:
+            shared.doors.flush()  # followers write while this node does
         self._kick()
 
-    def _kick(self) -> bool:
-        """Have what was added to the log written; False: nothing was."""
+    def _kick(self) -> None:
+        """Have what was added to the log written."""
         sequence = self.shared.journal.sequence
-        if sequence <= self._kicked:
-            return False
-        self._kicked = sequence
-        self.shared.disk.kick()
-        return True
+        if sequence > self._kicked:
+            self._kicked = sequence
+            self._writing = True
+            self.shared.disk.kick()
+
+    def after_messages(self) -> None:
+        """All of one read are handled: a leader waits for what they added to our log."""
+        if not self.shared.leads and self.shared.journal.sequence > self._kicked:
+            self._kick()
+            self.shared.doors.flush()
 
     def _tell_soon(self) -> None:
         """Have followers told of a commit, soon: the next append may tell them before.

@@ -38,7 +38,8 @@ class OutboundConnection(asyncio.Protocol):
         self._reader = HelloReader(answer=True)
         self._sender = LinkSender(plane.flow)
         self._paused = False
-        self._flush_due = False
+        self.flush_due = False
+        """Something was sent in this turn of the loop."""
 
     # -- asyncio's side
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -100,7 +101,7 @@ class OutboundConnection(asyncio.Protocol):
                 self.abort("its control buffer is full: the peer does not read")
             return False
         self._plane.counters["messages_sent"] += 1
-        if not self._flush_due and not self._paused:
+        if not self.flush_due and not self._paused:
             self._schedule_flush()
         return True
 
@@ -166,18 +167,22 @@ class OutboundConnection(asyncio.Protocol):
         self.abort(text)
 
     def _schedule_flush(self) -> None:
-        if not self._flush_due:
-            self._flush_due = True
+        if not self.flush_due:
+            self.flush_due = True
             self._loop.call_soon(self._flush)
 
-    def _flush(self) -> None:
-        self._flush_due = False
+    def flush(self) -> None:
+        """Let what was sent leave now, as far as the transport takes it."""
         if not self.up:
             return
         assert self._transport is not None
         while self._sender and not self._paused and not self._transport.is_closing():
             self._write()
-        if self._sender.take_writable():
+
+    def _flush(self) -> None:
+        self.flush_due = False
+        self.flush()
+        if self.up and self._sender.take_writable():
             self._plane.consensus.on_writable(self._peer)
 
     def _write(self) -> None:

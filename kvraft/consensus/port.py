@@ -207,6 +207,10 @@ class Doors(Protocol):
         """
         ...
 
+    def flush(self) -> None:
+        """Let what was sent leave now: the caller is about to wait for the disk."""
+        ...
+
     def dial_now(self, peer: str) -> None:
         """Dial this peer without waiting for the pause between dials."""
         ...
@@ -319,8 +323,11 @@ class Consensus(Protocol):
         """The peer's connection is lost."""
         ...
 
-    def on_message(self, peer: str, message: bytes) -> None:
-        """One whole message arrived. A malformed one raises `ProtocolError`, which closes it."""
+    def on_message(self, peer: str, message: bytes, *, more: bool = False) -> None:
+        """One whole message arrived, and `more` with it.
+
+        A malformed one raises `ProtocolError`, which closes the connection.
+        """
         ...
 
     def on_piece(self, peer: str) -> None:

@@ -103,6 +103,13 @@ class PeerTransport:
         connection = dialer.connection if dialer else None
         return connection is not None and connection.send(message, bulk=bulk)
 
+    def flush(self) -> None:
+        """Let what was sent in this turn of the loop leave before its end."""
+        for dialer in self._dialers.values():
+            connection = dialer.connection
+            if connection is not None and connection.flush_due:
+                connection.flush()
+
     def dial_now(self, peer: str) -> None:
         """Skip the pause before the next dial; a connection that is up stays as it is."""
         if peer in self._dialers:

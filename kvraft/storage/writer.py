@@ -35,13 +35,11 @@ class LogWriter:
     def __init__(
         self,
         wal: WriteAheadLog,
-        call_soon: Callable[..., object],
         call_soon_threadsafe: Callable[..., object],
         on_durable: Callable[[int], None],
         on_error: Callable[[StorageError], None],
     ) -> None:
         self._wal = wal
-        self._call_soon = call_soon
         self._call_soon_threadsafe = call_soon_threadsafe
         self._on_durable = on_durable
         self._on_error = on_error
@@ -82,7 +80,10 @@ class LogWriter:
         return max(recent, self.busy_ms())
 
     def kick(self) -> None:
-        """Write what is buffered, at once if the disk is idle, else after the batch in flight."""
+        """Write what is buffered, at once if the disk is idle, else after the batch in flight.
+
+        Where the disk is quick it is done, and reported, when this returns.
+        """
         if self._started_at is not None or self._stopped:
             return
         batch = self._wal.take()
@@ -90,7 +91,7 @@ class LogWriter:
             return
         self._started_at = time.monotonic()
         if self._mean_ms < QUICK_MS and batch.bytes <= QUICK_BYTES:
-            self._call_soon(self._write_here, batch)  # what was sent in this turn leaves before
+            self._write_here(batch)
         else:
             self._batches.put(batch)
 
@@ -162,8 +163,6 @@ class LogWriter:
     # On the loop's thread:
 
     def _write_here(self, batch: Batch) -> None:
-        if self._stopped:
-            return
         try:
             written = self._write(batch)
         except Exception as error:  # noqa: BLE001 - it goes where those of the thread go

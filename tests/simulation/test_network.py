@@ -38,7 +38,7 @@ class Recorder:
     def on_inbound_down(self, peer):
         self.heard.append(("in-", peer))
 
-    def on_message(self, peer, message):
+    def on_message(self, peer, message, *, more=False):
         if message == b"bad":
             raise ProtocolError("bad")
         self.heard.append((peer, message))

@@ -227,6 +227,9 @@ class Process:
             return False
         return self._network.send(self._node.name, peer, message, bulk=bulk)
 
+    def flush(self) -> None:
+        """What is sent is on its way at once here."""
+
     def dial_now(self, peer: str) -> None:
         """Dial without the pause."""
         self._node.shared.network.dial_now(self._node.name, peer)

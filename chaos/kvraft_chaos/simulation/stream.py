@@ -105,13 +105,13 @@ class Streams:
         messages = receiver.feed(data)
         if receiver.pieces - before > len(messages):
             engine.on_piece(source)
-        for message in messages:
+        for left, message in zip(range(len(messages) - 1, -1, -1), messages, strict=True):
             if not connection.target_open:
                 return
             self.delivered += 1
             for tap in self.taps:
                 tap(source, target, message)
-            engine.on_message(source, message)
+            engine.on_message(source, message, more=left > 0)
 
     def _tell_room(self, connection: Connection) -> None:
         if connection.sender.take_writable():
