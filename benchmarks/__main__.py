@@ -13,8 +13,10 @@ from benchmarks import (
     checker,
     failover,
     hot_key,
+    leases,
     locks,
     memory,
+    scale,
     snapshots,
     startup,
     watchers,
@@ -35,6 +37,8 @@ PARTS: dict[str, Part] = {
     "watchers": watchers.run,
     "lock": locks.run,
     "checker": checker.run,
+    "scale": scale.run,
+    "leases": leases.run,
 }
 
 

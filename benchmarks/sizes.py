@@ -34,6 +34,18 @@ class Sizes:
     """Histories of each sort."""
     checked_operations: int = 1_000
     checked_keys: int = 100
+    scale_s: float = 2.0
+    """Of a round at one point of a curve."""
+    scale_keys: tuple[int, ...] = (10_000, 100_000, 500_000, 2_000_000)
+    scale_values: tuple[int, ...] = (16, 256, 4 << 10, 64 << 10, 1 << 20)
+    scale_callers: tuple[int, ...] = (1, 4, 16, 64, 256, 1_024)
+    scale_transactions: tuple[int, ...] = (1, 8, 64)
+    scale_nodes: tuple[int, ...] = (3, 5)
+    scale_watchers: tuple[int, ...] = (0, 10, 100, 1_000)
+    leases: int = 20_000
+    leases_ttl_s: float = 30.0
+    leases_periods: int = 2
+    """Of renewal, a third of the TTL each, in which every lease is renewed once."""
 
 
 FULL = Sizes()
@@ -59,5 +71,15 @@ QUICK = Sizes(
     checks=1,
     checked_operations=100,
     checked_keys=2,
+    scale_s=0.3,
+    scale_keys=(1_000,),
+    scale_values=(16, 64 << 10),
+    scale_callers=(1, 16),
+    scale_transactions=(1, 8),
+    scale_nodes=(3,),
+    scale_watchers=(0, 4),
+    leases=50,
+    leases_ttl_s=3.0,
+    leases_periods=1,
 )
 """Shows that the benchmarks work, and nothing about the store."""

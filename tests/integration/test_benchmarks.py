@@ -49,6 +49,24 @@ FIGURES = {
         "100 operations, no revisions, one wrong read",
         "2 keys of 100 operations each",
     },
+    "scale": {
+        "puts, 1000 keys",
+        "puts, 16 bytes a value",
+        "puts, 65536 bytes a value",
+        "puts, 1 callers",
+        "puts, 16 callers",
+        "puts, 1 puts a transaction",
+        "puts, 8 puts a transaction",
+        "puts, 3 nodes",
+        "puts, 0 watchers",
+        "puts, 4 watchers",
+    },
+    "leases": {
+        "leader, 50 leases of 3 s, granted at once",
+        "alive of 50, granted at once",
+        "leader, 50 leases of 3 s, granted evenly",
+        "alive of 50, granted evenly",
+    },
 }
 
 
