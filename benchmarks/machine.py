@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 FSYNCS = 50
+IN_MEMORY = {"tmpfs", "ramfs"}
 RECORD = b"\0" * 300
 """About what one write of 256 bytes adds to a log."""
 
@@ -18,12 +19,14 @@ def describe() -> dict[str, str]:
 
     The time of an fsync is measured: it is what durable writes wait for.
     """
-    folder = tempfile.gettempdir()
+    folder = Path(tempfile.gettempdir())
+    kind = file_system(folder)
+    no_disk = " (no disk: an fsync costs nothing; set TMPDIR)" if kind in IN_MEMORY else ""
     return {
         "processor": _processor(),
         "cores": str(os.cpu_count()),
         "kernel": f"{platform.system()} {platform.release()}, {platform.machine()}",
-        "file system": f"{file_system(Path(folder))}, fdatasync {_fsync_ms():.2f} ms (median)",
+        "file system": f"{kind}{no_disk}, fdatasync {_fsync_ms():.2f} ms (median)",
         "python": platform.python_version(),
         **{name: _version(name) for name in ("grpcio", "protobuf", "pysyncobj")},
     }

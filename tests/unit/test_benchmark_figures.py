@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 import pytest
 
+from benchmarks import machine
 from benchmarks.contest import Contest, Heat
 from benchmarks.machine import file_system
 from benchmarks.peers.redis import PipelinedRedis
@@ -142,6 +143,13 @@ def test_memory_is_that_of_the_process():
 def test_the_file_system_is_that_of_the_folder(tmp_path):
     assert file_system(tmp_path) not in {"?", "proc"}
     assert file_system(type(tmp_path)("/proc")) == "proc"
+
+
+@pytest.mark.parametrize(("kind", "warned"), [("tmpfs", True), ("ext4", False)])
+def test_a_folder_in_memory_is_no_place_to_measure(monkeypatch, kind, warned):
+    monkeypatch.setattr(machine, "file_system", lambda _: kind)
+
+    assert ("set TMPDIR" in machine.describe()["file system"]) is warned
 
 
 ANSWERS = b"+OK\r\n:1\r\n$5\r\nv\r\n:1\r\n$-1\r\n-ERR no\r\n$0\r\n\r\n"
