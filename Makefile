@@ -43,7 +43,7 @@ simulate: ## a longer simulation campaign
 	@scripts/bootstrap.sh dev
 	@$(BIN)/python -m kvraft_chaos.simulation --seeds 1-1000 --jobs 2
 
-bench: ## benchmarks, with peers where they are installed; PART=failover for one part
+bench: ## benchmarks, with peers where they are installed; PART="cas reads unary" for some parts
 	@scripts/bootstrap.sh dev
 	@$(BIN)/python -m benchmarks $(PART)
 

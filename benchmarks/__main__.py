@@ -1,9 +1,13 @@
-"""`python -m benchmarks [PART ...] [--quick] [--json FILE]`: measure, print a table, write JSON."""
+"""`python -m benchmarks [PART ...] [--quick] [--json FILE]`: measure, print a table, write JSON.
+
+`python -m benchmarks.table FILE` makes Markdown of the JSON.
+"""
 
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -16,12 +20,15 @@ from benchmarks import (
     leases,
     locks,
     memory,
+    memory_peers,
     scale,
+    side_by_side,
     snapshots,
     startup,
     watchers,
     writes,
 )
+from benchmarks.machine import describe
 from benchmarks.report import Progress, Row, Step, load, save, show
 from benchmarks.sizes import FULL, QUICK, Sizes
 from kvraft.cli.local_cluster import ClusterError
@@ -31,7 +38,9 @@ PARTS: dict[str, Part] = {
     "startup": startup.run,
     "failover": failover.run,
     "writes": writes.run,
+    **{name: partial(side_by_side.run, [name]) for name in side_by_side.HEATS},
     "memory": memory.run,
+    "memory-peers": memory_peers.run,
     "snapshots": snapshots.run,
     "hot-key": hot_key.run,
     "watchers": watchers.run,
@@ -54,6 +63,16 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
+def _together(names: Sequence[str]) -> Iterator[tuple[str, Part]]:
+    """Yield the parts by name; those that measure the same stores share their servers."""
+    shared = [name for name in names if name in side_by_side.HEATS]
+    for name in names:
+        if name not in shared:
+            yield name, PARTS[name]
+        elif name == shared[0]:
+            yield ", ".join(shared), partial(side_by_side.run, shared)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the named parts, or all."""
     options = _parse(arguments)
@@ -61,6 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     rows: list[Row] = []
     loads: dict[str, float] = {}
+    where = describe()  # before anything is written: the time of an fsync is in it
     errors = Console(stderr=True)
     with Bars(console=errors, transient=True) as bars:
 
@@ -69,16 +89,18 @@ def main(arguments: list[str] | None = None) -> int:
             return lambda: bars.advance(task)
 
         try:
-            for name in options.parts or list(PARTS):
+            for name, part in _together(options.parts or list(PARTS)):
                 loads[name] = load()
-                rows += PARTS[name](progress, QUICK if options.quick else FULL)
+                rows += part(progress, QUICK if options.quick else FULL)
         except ClusterError as error:
             errors.print(f"benchmarks: {error}", markup=False)
             return 1
         finally:
             if rows:
-                save(rows, options.json, quick=options.quick, loads=loads)
+                save(rows, options.json, quick=options.quick, loads=loads, where=where)
     show(rows)
+    for name, value in where.items():
+        errors.print(f"{name}: {value}", markup=False, highlight=False)
     errors.print(f"load of the machine before each part: {loads}; written to {options.json}")
     return 0
 

@@ -9,6 +9,7 @@ import signal
 import time
 from collections import Counter
 
+from benchmarks import one_loop
 from benchmarks.private_cluster import (
     bury,
     kill,
@@ -125,7 +126,7 @@ def run(progress: Progress, sizes: Sizes) -> list[Row]:
         with private_cluster() as cluster:
             start(cluster)
             step = progress(name, count)
-            took, outcomes = asyncio.run(
+            took, outcomes = one_loop.run(
                 _measure(cluster, count, silent=silent, settle_s=sizes.settle_s, step=step)
             )
         counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())

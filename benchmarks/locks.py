@@ -10,10 +10,14 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from benchmarks.peers.etcd import EtcdClient, etcd_cluster, find_etcd, version
-from benchmarks.peers.zookeeper import ZooKeeperClient, find_zookeeper, zookeeper_cluster
-from benchmarks.private_cluster import private_cluster, start
-from benchmarks.report import Progress, Row, Step, spread
+from benchmarks import one_loop
+from benchmarks.peers.etcd import EtcdClient, etcd_servers, find_etcd, version
+from benchmarks.peers.servers import Servers
+from benchmarks.peers.zookeeper import ZooKeeperClient, find_zookeeper, zookeeper_servers
+from benchmarks.peers.zookeeper_pipeline import version_and_leader
+from benchmarks.private_cluster import meter, private_cluster, start
+from benchmarks.process import Meter
+from benchmarks.report import Progress, Row, Step, medians, spread
 from benchmarks.sizes import Sizes
 from kvraft_client import AsyncClient
 
@@ -36,15 +40,21 @@ class Figures:
     def __init__(self) -> None:
         self.cycles: dict[int, list[float]] = defaultdict(list)
         """By callers, a figure for each round."""
+        self.costs: dict[int, list[dict[str, float]]] = defaultdict(list)
+        """Of the same: processor time of a cycle."""
         self.hand_overs_ms: list[float] = []
 
-    async def measure(self, held: Held, sizes: Sizes, step: Step) -> None:
+    async def measure(self, held: Held, cost: Meter, sizes: Sizes, step: Step) -> None:
         """One round of everything, with all connections made."""
         async with asyncio.TaskGroup() as group:
             for number in range(max(MANY, sizes.lock_waiters)):
                 group.create_task(_once(held, number))
         for callers in (ONE, MANY):
-            self.cycles[callers].append(await _cycles(held, callers, sizes.locks_s))
+            cost.mark()
+            done, seconds = await _cycles(held, callers, sizes.locks_s)
+            cost.mark()
+            self.cycles[callers].append(done / seconds)
+            self.costs[callers].append(cost.of_each(done))
             step()
         self.hand_overs_ms += await _hand_overs(held, sizes.lock_waiters, sizes.locks_s)
         step()
@@ -53,8 +63,9 @@ class Figures:
         """Show what a peer did."""
         return [
             *(
-                Row(f"{whose}, {_cycles_of(callers)}", "1/s", spread(cycles))
+                Row(f"{whose}, {_cycles_of(callers)}", "1/s", spread(cycles), details=costs)
                 for callers, cycles in self.cycles.items()
+                for costs in [medians(self.costs[callers])]
             ),
             Row(f"{whose}, {_hand_over(sizes)}", "ms", spread(self.hand_overs_ms)),
         ]
@@ -65,8 +76,8 @@ async def _once(held: Held, number: int) -> None:
         pass
 
 
-async def _cycles(held: Held, callers: int, seconds: float) -> float:
-    """Cycles a second, each caller on a lock of its own; what began in time is waited for."""
+async def _cycles(held: Held, callers: int, seconds: float) -> tuple[int, float]:
+    """Cycles and seconds, each caller on a lock of its own; what began in time is waited for."""
     done, begun = 0, time.monotonic()
 
     async def caller(number: int) -> None:
@@ -78,7 +89,7 @@ async def _cycles(held: Held, callers: int, seconds: float) -> float:
     async with asyncio.TaskGroup() as group:
         for number in range(callers):
             group.create_task(caller(number))
-    return done / (time.monotonic() - begun)
+    return done, time.monotonic() - begun
 
 
 async def _hand_overs(held: Held, waiters: int, seconds: float) -> list[float]:
@@ -100,13 +111,13 @@ async def _hand_overs(held: Held, waiters: int, seconds: float) -> list[float]:
     return took_ms
 
 
-async def _own(figures: Figures, endpoints: str, sizes: Sizes, step: Step) -> None:
+async def _own(figures: Figures, endpoints: str, cost: Meter, sizes: Sizes, step: Step) -> None:
     async with AsyncClient(endpoints, timeout=TIMEOUT_S) as client:
-        await figures.measure(lambda name, _: client.lock(name), sizes, step)
+        await figures.measure(lambda name, _: client.lock(name), cost, sizes, step)
 
 
-async def _etcd(figures: Figures, endpoints: list[str], sizes: Sizes, step: Step) -> None:
-    async with EtcdClient(endpoints) as client:
+async def _etcd(figures: Figures, servers: Servers, sizes: Sizes, step: Step) -> None:
+    async with EtcdClient(servers.endpoints) as client:
 
         @asynccontextmanager
         async def held(name: str, caller: int) -> AsyncIterator[None]:
@@ -114,12 +125,14 @@ async def _etcd(figures: Figures, endpoints: list[str], sizes: Sizes, step: Step
             yield
             await client.unlock(lease_id, caller)
 
-        await figures.measure(held, sizes, step)
+        cost = Meter(servers.pids, await client.leader())
+        await figures.measure(held, cost, sizes, step)
 
 
-async def _zookeeper(figures: Figures, endpoints: list[str], sizes: Sizes, step: Step) -> None:
-    async with ZooKeeperClient(endpoints) as client:
-        await figures.measure(client.held, sizes, step)
+async def _zookeeper(figures: Figures, servers: Servers, sizes: Sizes, step: Step) -> None:
+    async with ZooKeeperClient(servers.endpoints) as client:
+        _, leader = version_and_leader(servers.endpoints)
+        await figures.measure(client.held, Meter(servers.pids, leader), sizes, step)
 
 
 def run(progress: Progress, sizes: Sizes) -> list[Row]:
@@ -131,13 +144,13 @@ def run(progress: Progress, sizes: Sizes) -> list[Row]:
     for _ in range(sizes.rounds):
         with private_cluster() as cluster:
             start(cluster)
-            asyncio.run(_own(own, cluster.endpoints, sizes, step))
+            one_loop.run(_own(own, cluster.endpoints, meter(cluster), sizes, step))
         if etcd:
-            with etcd_cluster(etcd) as endpoints:
-                asyncio.run(_etcd(etcds, endpoints, sizes, step))
+            with etcd_servers(etcd) as servers:
+                one_loop.run(_etcd(etcds, servers, sizes, step))
         if script:
-            with zookeeper_cluster(script) as endpoints:
-                asyncio.run(_zookeeper(zookeepers, endpoints, sizes, step))
+            with zookeeper_servers(script) as servers:
+                one_loop.run(_zookeeper(zookeepers, servers, sizes, step))
     rows = _own_rows(own, sizes, etcd=etcd is not None, zookeeper=script is not None)
     if etcd:
         name = version(etcd)
@@ -150,16 +163,19 @@ def run(progress: Progress, sizes: Sizes) -> list[Row]:
 
 def _own_rows(own: Figures, sizes: Sizes, *, etcd: bool, zookeeper: bool) -> list[Row]:
     one, many = spread(own.cycles[ONE]), spread(own.cycles[MANY])
+    costs = {callers: medians(each) for callers, each in own.costs.items()}
     alone = Row(
         _cycles_of(ONE),
         "1/s",
         one,
         note="no ZooKeeper here to compare: the goal is its figure from elsewhere",
         least={"median": ZOOKEEPERS_CYCLES},
+        details=costs[ONE],
     )
+    lacking = "" if etcd else "no etcd here to compare"
     return [
-        Row(_cycles_of(ONE), "1/s", one) if zookeeper else alone,
-        Row(_cycles_of(MANY), "1/s", many, note="" if etcd else "no etcd here to compare"),
+        Row(_cycles_of(ONE), "1/s", one, details=costs[ONE]) if zookeeper else alone,
+        Row(_cycles_of(MANY), "1/s", many, note=lacking, details=costs[MANY]),
         Row(_hand_over(sizes), "ms", spread(own.hand_overs_ms), {"median": HAND_OVER_MS}),
     ]
 

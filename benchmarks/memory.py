@@ -1,8 +1,8 @@
 """Memory of a node with 100,000 keys of 256 bytes: fresh, after overwrites; and its restart."""
 
-import asyncio
 import time
 
+from benchmarks import one_loop
 from benchmarks.private_cluster import bury, kill, memory_mib, private_cluster, start
 from benchmarks.report import Progress, Row, spread
 from benchmarks.sizes import Sizes
@@ -23,10 +23,10 @@ def run(progress: Progress, sizes: Sizes) -> list[Row]:
         start(cluster)
         empty = _resident(cluster, "resident, no keys")
         step = progress(f"writing {keys} keys", keys // STEP)
-        asyncio.run(write_keys(cluster.endpoints, range(keys), keys, step))
+        one_loop.run(write_keys(cluster.endpoints, range(keys), keys, step))
         fresh = _resident(cluster, f"resident, {keys} keys of {len(VALUE)} B", MOST_MIB)
         step = progress(f"overwriting {overwrites} times", overwrites // STEP)
-        asyncio.run(write_keys(cluster.endpoints, range(overwrites), keys, step))
+        one_loop.run(write_keys(cluster.endpoints, range(overwrites), keys, step))
         old = _resident(cluster, f"resident, after {overwrites} overwrites", MOST_MIB)
         step, took = progress("kill -9 of all three, restart", sizes.restarts), []
         for _ in range(sizes.restarts):

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks import process
+from benchmarks.process import Meter
 from kvraft.cli import local_cluster
 from kvraft.cli.local_cluster import ClusterError, LocalCluster, LocalNode
 from kvraft.config import PORT_STEP
@@ -77,6 +79,12 @@ def leader(cluster: LocalCluster) -> tuple[LocalNode, NodeStatus]:
     raise ClusterError(f"no node leads for {LEADER_S:.0f} s; logs: {cluster.directory}")
 
 
+def meter(cluster: LocalCluster) -> Meter:
+    """Return a meter of the nodes and this process."""
+    node, _ = leader(cluster)
+    return Meter([pid_of(each) for each in cluster.nodes], cluster.nodes.index(node))
+
+
 def wait_caught_up(cluster: LocalCluster) -> None:
     """Wait until every node has applied what the leader has committed now."""
     _, leading = leader(cluster)
@@ -90,9 +98,5 @@ def wait_caught_up(cluster: LocalCluster) -> None:
 
 def memory_mib(node: LocalNode) -> tuple[float, float]:
     """Return the resident memory of a node's process now, and its highest so far."""
-    sizes = {}
-    for line in Path(f"/proc/{pid_of(node)}/status").read_text().splitlines():
-        name, _, size = line.partition(":")
-        if name in {"VmRSS", "VmHWM"}:
-            sizes[name] = int(size.split()[0]) / 1024
-    return sizes["VmRSS"], sizes["VmHWM"]
+    pid = pid_of(node)
+    return process.memory_mib(pid, "VmRSS"), process.memory_mib(pid, "VmHWM")

@@ -23,8 +23,13 @@ class Sizes:
     writes_s: float = 5.0
     rounds: int = 3
     """Of what is measured beside a peer, in turns."""
-    hot_s: float = 5.0
-    locks_s: float = 5.0
+    heat_s: float = 1.5
+    """Of each store, with each workload and number of callers, in each round."""
+    heat_warm_s: float = 0.3
+    heat_callers: int = 256
+    """At most."""
+    hot_s: float = 3.0
+    locks_s: float = 2.5
     lock_waiters: int = 64
     """On one lock."""
     watchers: tuple[tuple[int, int], ...] = ((1_000, 50), (20, 1_000))
@@ -63,6 +68,9 @@ QUICK = Sizes(
     callers=(1, 16),
     writes_s=0.3,
     rounds=1,
+    heat_s=0.2,
+    heat_warm_s=0.1,
+    heat_callers=64,
     hot_s=0.3,
     locks_s=0.5,
     lock_waiters=8,

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass, field
 from statistics import median
 
+from benchmarks import one_loop
 from benchmarks.bulk import make_backup
 from benchmarks.private_cluster import leader, private_cluster, start
 from benchmarks.report import Progress, Row, Step, spread
@@ -55,7 +56,7 @@ def run(progress: Progress, sizes: Sizes) -> list[Row]:
             step()
             start(cluster, ["--restore", str(backup), "--state-mib", str(STATE_MIB)])
             step()
-            rows += _rows(keys, asyncio.run(_measure(cluster, keys, sizes, step)))
+            rows += _rows(keys, one_loop.run(_measure(cluster, keys, sizes, step)))
     return rows
 
 

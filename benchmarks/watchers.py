@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import grpc.aio
 
+from benchmarks import one_loop
 from benchmarks.private_cluster import leader, memory_mib, private_cluster, start
 from benchmarks.report import Progress, Row, spread
 from benchmarks.sizes import Sizes
@@ -106,7 +107,7 @@ def run(progress: Progress, sizes: Sizes) -> list[Row]:
             start(cluster)
             node, _ = leader(cluster)
             before, _ = memory_mib(node)
-            sight = asyncio.run(_round(cluster, watchers, rate, sizes.watch_s))
+            sight = one_loop.run(_round(cluster, watchers, rate, sizes.watch_s))
             after, _ = memory_mib(node)
         if sight.faults or sight.behind:
             raise AssertionError(f"{sight.behind} watchers are behind; {sight.faults[:5]}")

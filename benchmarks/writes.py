@@ -2,6 +2,7 @@
 
 import asyncio
 
+from benchmarks import one_loop
 from benchmarks.private_cluster import private_cluster, start
 from benchmarks.report import Progress, Row, spread
 from benchmarks.sizes import Sizes
@@ -17,7 +18,7 @@ def run(progress: Progress, sizes: Sizes) -> list[Row]:
     with private_cluster() as cluster:
         start(cluster)
         for callers in sizes.callers:
-            took_ms, seconds = asyncio.run(_measure(cluster.endpoints, callers, sizes.writes_s))
+            took_ms, seconds = one_loop.run(_measure(cluster.endpoints, callers, sizes.writes_s))
             note = f"{len(took_ms) / seconds:.0f} puts a second"
             rows.append(Row(f"put, {callers} callers", "ms", spread(took_ms), note=note))
             step()

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import grpc
 
+from benchmarks.peers.servers import Servers
 from kvraft.config import PORT_STEP
 from kvraft_chaos.ports import free_base_port
 
@@ -20,6 +21,7 @@ HOST = "127.0.0.1"
 READY_S = 30.0
 CALL_S = 30.0
 KV, LEASE, LOCK = "etcdserverpb.KV", "etcdserverpb.Lease", "v3lockpb.Lock"
+MAINTENANCE = "etcdserverpb.Maintenance"
 """Its services."""
 LOCK_TTL_S = 10
 MOD_REVISION = 2
@@ -41,6 +43,13 @@ def version(binary: str) -> str:
 @contextlib.contextmanager
 def etcd_cluster(binary: str) -> Iterator[list[str]]:
     """Yield the endpoints of a cluster with durable defaults; stop and remove it afterwards."""
+    with etcd_servers(binary) as servers:
+        yield servers.endpoints
+
+
+@contextlib.contextmanager
+def etcd_servers(binary: str) -> Iterator[Servers]:
+    """Yield a cluster with durable defaults; stop and remove it afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="etcd-bench-"))
     base = free_base_port(3, PORT_STEP)
     ports = {f"e{i}": base + i * PORT_STEP for i in range(3)}
@@ -55,7 +64,8 @@ def etcd_cluster(binary: str) -> Iterator[list[str]]:
                 command += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
                 command += ["--initial-cluster", members, "--log-level", "error"]
                 processes.append(subprocess.Popen(command, stdout=log, stderr=log))
-            yield [f"{HOST}:{port}" for port in ports.values()]
+            endpoints = [f"{HOST}:{port}" for port in ports.values()]
+            yield Servers(endpoints, [each.pid for each in processes])
     finally:
         for process in processes:
             process.kill()
@@ -80,6 +90,7 @@ class EtcdClient:
         self._grants = [self._method(each, "LeaseGrant", LEASE) for each in self._channels]
         self._revokes = [self._method(each, "LeaseRevoke", LEASE) for each in self._channels]
         self._locks = [self._method(each, "Lock", LOCK) for each in self._channels]
+        self._statuses = [self._method(each, "Status", MAINTENANCE) for each in self._channels]
         await self._until_ready()
         return self
 
@@ -122,14 +133,25 @@ class EtcdClient:
         found = (await method(self._pb.RangeRequest(key=key), timeout=CALL_S)).kvs
         return (found[0].value, found[0].mod_revision) if found else None
 
+    async def leader(self) -> int:
+        """Return the number of the node that leads."""
+        asked = [await each(self._pb.StatusRequest(), timeout=CALL_S) for each in self._statuses]
+        return [each.header.member_id == each.leader for each in asked].index(True)
+
     async def cas(self, key: bytes, value: bytes, mod_revision: int, caller: int = 0) -> bool:
         """Write a key if its revision is as given; say whether it was."""
+        return await self.swap(key, value, mod_revision, caller) is not None
+
+    async def swap(
+        self, key: bytes, value: bytes, mod_revision: int, caller: int = 0
+    ) -> int | None:
+        """Write a key if its revision is as given; return the new one, None: it was not."""
         pb = self._pb
         compare = pb.Compare(target=MOD_REVISION, key=key, mod_revision=mod_revision)
         put = pb.RequestOp(request_put=pb.PutRequest(key=key, value=value))
         method = self._txns[caller % len(self._txns)]
         answer = await method(pb.TxnRequest(compare=[compare], success=[put]), timeout=CALL_S)
-        return bool(answer.succeeded)
+        return int(answer.header.revision) if answer.succeeded else None
 
     async def lock(self, name: bytes, caller: int = 0) -> int:
         """Take a lock with a lease of its own; return the lease."""

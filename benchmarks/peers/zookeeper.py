@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from benchmarks.peers.servers import Servers
 from kvraft_chaos.ports import free_ports
 
 HOST = "127.0.0.1"
@@ -43,6 +44,13 @@ def find_zookeeper() -> str | None:
 @contextlib.contextmanager
 def zookeeper_cluster(script: str) -> Iterator[list[str]]:
     """Yield the endpoints of a cluster with durable defaults; stop and remove it afterwards."""
+    with zookeeper_servers(script) as servers:
+        yield servers.endpoints
+
+
+@contextlib.contextmanager
+def zookeeper_servers(script: str) -> Iterator[Servers]:
+    """Yield a cluster with durable defaults; stop and remove it afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="zookeeper-bench-"))
     ports = free_ports(9)
     members = "".join(
@@ -64,7 +72,7 @@ def zookeeper_cluster(script: str) -> Iterator[list[str]]:
                         command, stdout=log, stderr=log, env=environment, start_new_session=True
                     )
                 )
-        yield [f"{HOST}:{port}" for port in ports[:3]]
+        yield Servers([f"{HOST}:{port}" for port in ports[:3]], [each.pid for each in processes])
     finally:
         for process in processes:  # the script may have Java as its child
             with contextlib.suppress(ProcessLookupError):

@@ -43,6 +43,7 @@ COMMANDS = {
     "transfer": "kvraft.cli.operate",
     "snapshot": "kvraft.cli.operate",
     "drill": "kvraft.cli.drill",
+    "bench": "kvraft.cli.bench",
     "verify": "kvraft.cli.verify",
 }
 """Command -> module with `register`."""

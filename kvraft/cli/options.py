@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from kvraft_client import Client
+    from kvraft_client import AsyncClient, Client
 
 DEFAULT_ENDPOINTS = "127.0.0.1:4379,127.0.0.1:4389,127.0.0.1:4399"
 """Where `make up` and `kvraft cluster start` put three nodes."""
@@ -48,16 +48,24 @@ class Settings:
     def client(self) -> "Client":
         """Make a client; close it after use."""
         from kvraft_client import Client  # noqa: PLC0415 - `kvraft serve` must not load it
+
+        # A command is one mutation: a session would be two entries more.
+        return Client(self._endpoints(), sessions=False, **self._reached())
+
+    def async_client(self) -> "AsyncClient":
+        """Make a client for many calls at once, as an application does; close it after use."""
+        from kvraft_client import AsyncClient  # noqa: PLC0415
+
+        return AsyncClient(self._endpoints(), **self._reached())
+
+    def _endpoints(self) -> str:
+        return self.endpoints or os.environ.get(ENDPOINTS_VARIABLE) or DEFAULT_ENDPOINTS
+
+    def _reached(self) -> dict[str, Any]:
         from kvraft_client.config import DEFAULT_TIMEOUT_S  # noqa: PLC0415
 
-        return Client(
-            self.endpoints or os.environ.get(ENDPOINTS_VARIABLE) or DEFAULT_ENDPOINTS,
-            timeout=DEFAULT_TIMEOUT_S if self.timeout is None else self.timeout,
-            ca=self.ca,
-            cert=self.cert,
-            key=self.key,
-            sessions=False,  # a command is one mutation: a session would be two entries more
-        )
+        timeout = DEFAULT_TIMEOUT_S if self.timeout is None else self.timeout
+        return {"timeout": timeout, "ca": self.ca, "cert": self.cert, "key": self.key}
 
 
 def shared(

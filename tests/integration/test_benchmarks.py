@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import PARTS
+from benchmarks.__main__ import PARTS, _together
 from benchmarks.report import Row, spread
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +23,15 @@ FIGURES = {
         "resident, after the restart",
         "kill -9 of all three, restart to serving",
     },
+    "cas": {
+        "CAS, 1 caller",
+        "CAS, 1 caller, p50",
+        "CAS, 16 callers",
+        "CAS, 64 callers",
+    },
+    "reads": {"linearizable read, 1 caller", "linearizable read, 1 caller, p50"},
+    "unary": {"CAS by unary calls, 64 callers"},
+    "memory-peers": {"a node with 500 keys of 256 B"},
     "snapshots": {
         "longest write, quiet, 1000 keys",
         "longest write, snapshot, 1000 keys",
@@ -70,11 +79,11 @@ FIGURES = {
 }
 
 
-def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
+def benchmarks(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "benchmarks", *arguments],
         cwd=ROOT,
-        env={**os.environ, "COLUMNS": "120"},
+        env={**os.environ, "COLUMNS": "120", **environment},
         capture_output=True,
         text=True,
         timeout=100,
@@ -93,10 +102,14 @@ def test_a_part_measures_what_it_says(part, tmp_path):
     assert written["quick"] is True
     assert list(written["load_before"]) == [part]
     rows = {row["name"]: row for row in written["rows"]}
-    peers = "etcd", "ZooKeeper"  # are measured where they are found
+    peers = "etcd", "ZooKeeper", "Redis"  # are measured where they are found
     own = {name for name in rows if not any(peer in name for peer in peers)}
     assert own == FIGURES[part]
     for row in rows.values():
+        if row["store"]:
+            assert row["details"]["rate"] == row["spread"]["median"]
+            assert 0 < row["details"]["p50_ms"] <= row["details"]["p99_ms"]
+            assert row["details"]["failed"] == row["details"]["unknown"] == 0
         found = row["spread"]
         assert 0 < found["low"] <= found["median"] <= found["high"], row
         assert found["count"] >= 1
@@ -115,6 +128,33 @@ def test_a_missed_goal_is_told():
 
     assert row.met is False
     assert Row("figure", "s", spread([0.1, 0.2, 1.0]), row.goals).met is True
+
+
+def test_what_is_measured_beside_the_same_stores_shares_their_servers():
+    assert [name for name, _ in _together(["failover", "reads", "lock", "cas"])] == [
+        "failover",
+        "reads, cas",
+        "lock",
+    ]
+    assert dict(_together(["lock"])) == {"lock": PARTS["lock"]}
+
+
+def test_a_store_that_is_not_installed_is_named_and_left_out(tmp_path):
+    file = tmp_path / "bench.json"
+
+    done = benchmarks("unary", "--quick", "--json", str(file), PATH="/nowhere")
+    table = subprocess.run(
+        [sys.executable, "-m", "benchmarks.table", str(file)],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    if (Path(sys.executable).parent / "etcd").exists():
+        pytest.skip("etcd stands beside the interpreter")
+    assert "not installed here, so not compared: etcd" in done.stdout
+    assert "| operations a second | kvraft | kvraft's goal |" in table
+    assert "\n| CAS by unary calls, 64 callers | " in table
+    assert "etcd" not in table
 
 
 def test_an_unknown_part_is_one_clear_line():

@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 CONDITIONS = (ROOT / "docs/conditions.md").read_text()
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
+COMMANDS = "locks", "contention", "bench"
+"""That the page on operations shows with options."""
 DEFAULT_ENDPOINTS = "127.0.0.1:4379,127.0.0.1:4389,127.0.0.1:4399"
 
 
@@ -130,7 +132,7 @@ def help_of(*arguments):
 def test_operations_names_only_options_that_exist():
     shown = set(re.findall(r"--[a-z][a-z-]+", OPERATIONS))
     text = help_of("-c", "from kvraft.config import parser; print(parser().format_help())")
-    text += "".join(help_of("-m", "kvraft", each, "--help") for each in ("locks", "contention"))
+    text += "".join(help_of("-m", "kvraft", each, "--help") for each in COMMANDS)
 
     assert shown
     assert {option for option in shown if option not in text} == set()
@@ -142,6 +144,16 @@ def test_what_operations_shows_of_locks_runs(cluster, tmp_path):
     for line in block.splitlines():
         words = shlex.split(line, comments=True)
         run_shell(words, cluster, tmp_path)  # no terminal: `contention` ends by itself
+
+
+def test_the_measurements_that_operations_shows_run(cluster, tmp_path):
+    section = OPERATIONS.split("## How fast it is from here")[1]
+    block = blocks(section, "sh")[0]
+    for line in block.splitlines():
+        words = shlex.split(line, comments=True)
+        run_shell([*words, "--seconds", "0.1", "--callers", "2"], cluster, tmp_path)
+
+    assert (tmp_path / "figures.json").exists()
 
 
 def test_the_counters_that_operations_names_exist(cluster, tmp_path):

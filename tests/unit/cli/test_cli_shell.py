@@ -63,6 +63,7 @@ def test_all_commands_of_the_design_are_there():
         ("guard", "list"),
         ("guard", "remove"),
         ("contention",),
+        ("bench",),
         ("lease", "grant"),
         ("lease", "keepalive"),
         ("lease", "revoke"),
