@@ -52,7 +52,7 @@ def request_of(batch: Sequence[PipelinedCall], now: float) -> kv_pb2.PipelineReq
     for call in batch:
         left_ms = int((call.deadline - now) * 1_000)
         made = add(id=call.call_id, timeout_ms=left_ms if left_ms > 0 else 1)
-        getattr(made, call.field).CopyFrom(call.request)  # half the price of MergeFrom
+        getattr(made, call.field).CopyFrom(call.request)  # MergeFrom would encode and parse it
     return message
 
 

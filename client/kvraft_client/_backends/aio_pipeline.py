@@ -52,7 +52,8 @@ class Stream:
         """Whether it has been answered, and has not ended: its connection stands."""
         self._window = Window()
         self._loop = asyncio.get_running_loop()
-        self._news = asyncio.Event()
+        self._news: asyncio.Future[None] | None = None
+        """What the sender waits for, when nothing is left to send."""
         multi: Any = channel.stream_stream(
             PIPELINE.path, PIPELINE.request.SerializeToString, PIPELINE.response.FromString
         )
@@ -77,7 +78,7 @@ class Stream:
         deadline = monotonic() + timeout_s
         call = PipelinedCall(field, request, request.ByteSize(), deadline, settle)
         if self._window.enter(call):
-            self._news.set()
+            self._tell_sender()
         if deadline < self._looks_at:
             self._look_at(deadline)
         return call, future
@@ -102,13 +103,18 @@ class Stream:
         if self._window.next_deadline < inf:
             self._look_at(self._window.next_deadline)
 
+    def _tell_sender(self) -> None:
+        news = self._news
+        if news is not None and not news.done():
+            news.set_result(None)
+
     async def _send(self) -> None:
         try:
             while True:
-                await self._news.wait()
-                self._news.clear()
                 while batch := self._window.take():
                     await self._call.write(request_of(batch, monotonic()))
+                self._news = self._loop.create_future()  # cheaper than an Event
+                await self._news
         except (grpc.RpcError, asyncio.InvalidStateError):
             return  # it has ended: the reader hears how
         except BaseException:
@@ -121,7 +127,7 @@ class Stream:
                 self.is_up = True
                 settle_all(self._window, message)
                 if self._window.can_send:
-                    self._news.set()
+                    self._tell_sender()
         except grpc.RpcError as error:
             self._error = error
 
