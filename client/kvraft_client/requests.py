@@ -115,13 +115,13 @@ def expectation(
     """
     if expect is None:
         absent = True
-    elif isinstance(expect, Entry):
-        revision = _revision_of(expect, key, revision)
     elif expect is not NOT_GIVEN:
-        raise TypeError(
-            f"expect must be an Entry or None, not {type(expect).__name__} "
-            "(for a value use expect_value=)"
-        )
+        if not isinstance(expect, Entry):
+            raise TypeError(
+                f"expect must be an Entry or None, not {type(expect).__name__} "
+                "(for a value use expect_value=)"
+            )
+        revision = _revision_of(expect, key, revision)
     wanted = kv_pb2.Expect()
     if absent:
         wanted.absent = True
