@@ -155,6 +155,29 @@ def test_a_cancelled_call_disturbs_no_other(start, event):
     assert node.streams == 1
 
 
+def test_a_reply_in_the_turn_in_which_its_caller_is_cancelled_disturbs_nobody(start, event):
+    """The future is cancelled at once, the caller hears of it a turn later."""
+    node = start()
+
+    async def run():
+        channel = aio.Channel(node.endpoint, None)
+        await channel.unary(GET, kv_pb2.GetRequest(key=b"a"), 5)
+        node.script["Get"] = [hold(event)]
+        waiting = asyncio.create_task(channel.unary(GET, kv_pb2.GetRequest(key=b"a"), 5))
+        await asyncio.sleep(0.05)
+        (call,) = channel._pipeline.current._window._out.values()
+        waiting.cancel()
+        call.settle(kv_pb2.GetResponse())
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        event.set()
+        assert await channel.unary(GET, kv_pb2.GetRequest(key=b"a"), 5) is not None
+        await channel.close()
+
+    asyncio.run(run())
+    assert node.streams == 1
+
+
 def test_threads_share_messages(start):
     node = start()
     with Client(node.endpoint) as kv:
