@@ -133,15 +133,11 @@ def key_identity(key: Data) -> KeyIdentity:
     return KeyIdentity(encoded)
 
 
-def ticket_proto(ticket: Ticket) -> kv_pb2.Identity:
-    """Convert a session's identity, with what the client has had."""
-    return kv_pb2.Identity(
-        session=kv_pb2.SessionIdentity(
-            session_id=ticket.identity.session_id,
-            sequence=ticket.identity.sequence,
-            first_unacked=ticket.first_unacked,
-        )
-    )
+def put_ticket(message: kv_pb2.SessionIdentity, ticket: Ticket) -> None:
+    """Write a session's identity, with what the client has had, into a request."""
+    message.session_id = ticket.session_id
+    message.sequence = ticket.sequence
+    message.first_unacked = ticket.first_unacked
 
 
 def identity_proto(identity: Identity) -> kv_pb2.Identity:
@@ -149,7 +145,9 @@ def identity_proto(identity: Identity) -> kv_pb2.Identity:
     if isinstance(identity, KeyIdentity):
         return kv_pb2.Identity(idempotency_key=key_identity(identity.key).key)
     if isinstance(identity, SessionIdentity):
-        return ticket_proto(Ticket(identity, 1))
+        made = kv_pb2.Identity()
+        put_ticket(made.session, Ticket(identity.session_id, identity.sequence, 1))
+        return made
     raise TypeError(
         "identity must be that of an OutcomeUnknown, or KeyIdentity(idempotency_key), "
         f"not {type(identity).__name__}"

@@ -138,6 +138,25 @@ def key_range(prefix: Data, start: Data | None, end: Data | None) -> kv_pb2.KeyR
     )
 
 
+def attach(
+    request: kv_pb2.PutRequest | kv_pb2.CompareAndSetRequest | kv_pb2.UpdateRequest,
+    lease: Held | int | None,
+    ttl: float | None,
+    *,
+    keep_lease: bool = False,
+) -> None:
+    """Write into a request what its key is to be attached to, if that was given."""
+    if lease is None and ttl is None and not keep_lease:
+        return
+    lease_id, ttl_ms, keep = attachment(id_of(lease), ttl, keep_lease=keep_lease)
+    if lease_id is not None:
+        request.lease_id = lease_id
+    if ttl_ms is not None:
+        request.ttl_ms = ttl_ms
+    if keep and not isinstance(request, kv_pb2.UpdateRequest):  # an update keeps it anyway
+        request.keep_lease = True
+
+
 def id_of(lease: Held | int | None) -> int | None:
     """Return the id of a lease; of one that this process has lost, none: LeaseLost."""
     if lease is None or isinstance(lease, int):

@@ -50,8 +50,9 @@ def request_of(batch: Sequence[PipelinedCall], now: float) -> kv_pb2.PipelineReq
     message = kv_pb2.PipelineRequest()
     add = message.calls.add
     for call in batch:
-        left_ms = max(1, int((call.deadline - now) * 1_000))
-        getattr(add(id=call.call_id, timeout_ms=left_ms), call.field).MergeFrom(call.request)
+        left_ms = int((call.deadline - now) * 1_000)
+        made = add(id=call.call_id, timeout_ms=left_ms if left_ms > 0 else 1)
+        getattr(made, call.field).CopyFrom(call.request)  # MergeFrom would encode and parse it
     return message
 
 
@@ -59,17 +60,20 @@ def settle_all(window: Window, message: kv_pb2.PipelineResponse) -> None:
     """Give every reply to its caller."""
     for reply in message.replies:
         call = window.answered(reply.id)
-        if call is not None and call.settle is not None:
-            call.settle(_reply_of(call, reply))
+        if call is None or call.settle is None:
+            continue
+        field = call.field
+        if reply.HasField(field):
+            call.settle(getattr(reply, field))
+        else:
+            call.settle(_no_answer(field, reply))
 
 
-def _reply_of(call: PipelinedCall, reply: kv_pb2.PipelineReply) -> Any:
+def _no_answer(field: str, reply: kv_pb2.PipelineReply) -> CallFailed:
     kind = reply.WhichOneof("reply")
-    if kind == call.field:
-        return getattr(reply, kind)
     if kind == "error":
         return _failed(reply.error)
-    return CallFailed(grpc.StatusCode.INTERNAL, f"a {call.field} was answered by {kind}")
+    return CallFailed(grpc.StatusCode.INTERNAL, f"a {field} was answered by {kind}")
 
 
 def _failed(status: error_pb2.ErrorStatus) -> CallFailed:

@@ -32,6 +32,8 @@ _CONSISTENCY = {
 
 def as_bytes(what: str, data: Data) -> bytes:
     """Encode a `str` as UTF-8; anything but `str` and bytes is a TypeError that names `what`."""
+    if type(data) is bytes:
+        return data
     if isinstance(data, str):
         return data.encode()
     if isinstance(data, bytes | bytearray | memoryview):
@@ -41,7 +43,7 @@ def as_bytes(what: str, data: Data) -> bytes:
 
 def as_key(key: Data) -> bytes:
     """Encode a key; an empty one is refused."""
-    encoded = as_bytes("key", key)
+    encoded = key.encode() if isinstance(key, str) else as_bytes("key", key)
     if not encoded:
         raise InvalidRequest("the key is empty")
     return encoded
@@ -111,21 +113,25 @@ def expectation(
 
     `expect=ENTRY` is its mod_revision; `expect=None`, what `get` returned, is absence.
     """
-    if isinstance(expect, Entry):
+    if expect is None:
+        absent = True
+    elif expect is not NOT_GIVEN:
+        if not isinstance(expect, Entry):
+            raise TypeError(
+                f"expect must be an Entry or None, not {type(expect).__name__} "
+                "(for a value use expect_value=)"
+            )
         revision = _revision_of(expect, key, revision)
-    elif expect is not None and not isinstance(expect, NotGiven):
-        raise TypeError(
-            f"expect must be an Entry or None, not {type(expect).__name__} "
-            "(for a value use expect_value=)"
-        )
-    wanted = kv_pb2.Expect(
-        value=None if value is None else as_bytes("expect_value", value),
-        version=as_int64("expect_version", version),
-        mod_revision=as_int64("expect_revision", revision),
-    )
-    if absent or expect is None:
+    wanted = kv_pb2.Expect()
+    if absent:
         wanted.absent = True
-    if not wanted.ListFields():
+    if value is not None:
+        wanted.value = as_bytes("expect_value", value)
+    if version is not None:
+        wanted.version = as_int64("expect_version", version)
+    if revision is not None:
+        wanted.mod_revision = as_int64("expect_revision", revision)
+    if not absent and value is None and version is None and revision is None:
         raise InvalidRequest(
             "say what to compare with: expect=, expect_absent=True, expect_value=, "
             "expect_version= or expect_revision="

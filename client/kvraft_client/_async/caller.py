@@ -33,7 +33,7 @@ _NOT_HEARD = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 """Status codes of a probe that mean that nobody answered it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answered(Generic[Result]):
     """An answer, and the earliest time at which its effect may have been (`boot_time` seconds)."""
 
@@ -103,7 +103,7 @@ class Caller:
         def send(channel: backend.Channel, left_s: float) -> Awaitable[Response]:
             return channel.unary(method, request, left_s)
 
-        settings = self._settings(attempt_s)
+        settings = self.config.retry if attempt_s is None else self._settings(attempt_s)
         begun = self.now()
         with self.lock:
             self.metrics.calls += 1
@@ -114,11 +114,12 @@ class Caller:
         address, channel = ready
         # Nearly always this is the only attempt: what attempts share is made when it has failed.
         try:
-            result = await send(channel, settings.attempt_limit(effect, limit_s))
+            limit = settings.attempt_limit(effect, limit_s)
+            result = await channel.unary(method, request, limit)
         except grpc.RpcError as error:
             failed = _attempt_failed(error, address)
         else:
-            self._learn_from(result, address)
+            self.learn(address, result.header)  # type: ignore[attr-defined]  # all methods' have one
             return Answered(result, begun)
         attempts = self._begun(effect, begun, limit_s, settings)
         attempts.limit(begun)

@@ -8,7 +8,7 @@ from kvraft_client.conditions import Condition
 from kvraft_client.encoding import condition_proto
 from kvraft_client.errors import Conflict, LeaseNotFound
 from kvraft_client.fences import FenceLike
-from kvraft_client.operations import id_of
+from kvraft_client.operations import attach
 from kvraft_client.replies import condition_failed, optional_entry, unmet_from, written
 from kvraft_client.requests import (
     NOT_GIVEN,
@@ -16,7 +16,6 @@ from kvraft_client.requests import (
     NotGiven,
     as_bytes,
     as_key,
-    attachment,
     expectation,
 )
 from kvraft_client.rpc import COMPARE_AND_SET
@@ -91,20 +90,19 @@ class Comparing(Writing):
         is given must hold. NotApplied: nothing changed; OutcomeUnknown: it may have. The value of
         the entry that it met instead may be left out (`value_omitted`) where it is large.
         """
+        encoded, content = as_key(key), as_bytes("value", value)
         wanted = expectation(
-            as_key(key),
+            encoded,
             expect=expect,
             absent=expect_absent,
             value=expect_value,
             version=expect_version,
             revision=expect_revision,
         )
-        request = _request(as_key(key), value, wanted, when)
-        lease_id, ttl_ms, request.keep_lease = attachment(id_of(lease), ttl, keep_lease=keep_lease)
-        if lease_id is not None:
-            request.lease_id = lease_id
-        if ttl_ms is not None:
-            request.ttl_ms = ttl_ms
+        request = kv_pb2.CompareAndSetRequest(
+            key=encoded, value=content, expect=wanted, condition=condition_proto(when, encoded)
+        )
+        attach(request, lease, ttl, keep_lease=keep_lease)
         try:
             answer = await self._mutations.send(
                 COMPARE_AND_SET,
@@ -116,26 +114,13 @@ class Comparing(Writing):
         except LeaseNotFound:
             tell(lease)
             raise
-        return _result(answer.result, request)
+        return _result(answer.result, encoded, content)
 
 
-def _request(
-    key: bytes, value: Data, expect: kv_pb2.Expect, when: Condition | str | None
-) -> kv_pb2.CompareAndSetRequest:
-    return kv_pb2.CompareAndSetRequest(
-        key=key,
-        value=as_bytes("value", value),
-        expect=expect,
-        condition=condition_proto(when, key),
-    )
-
-
-def _result(
-    response: kv_pb2.CompareAndSetResponse, request: kv_pb2.CompareAndSetRequest
-) -> CasResult:
+def _result(response: kv_pb2.CompareAndSetResponse, key: bytes, value: bytes) -> CasResult:
     if response.HasField("unmet"):
         unmet = unmet_from(response.unmet, response.header)
-        return CasResult(False, unmet.entry(request.key), unmet)
+        return CasResult(False, unmet.entry(key), unmet)
     if response.succeeded:
-        return CasResult(True, written(response.entry, request.value))
+        return CasResult(True, written(response.entry, value))
     return CasResult(False, optional_entry(response))

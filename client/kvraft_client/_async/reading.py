@@ -39,12 +39,11 @@ class Reading:
         `serializable` is the answering node's own state, possibly old, at least `min_revision`.
         Compacted: the revision is kept no more; RevisionUnavailable: it is not reached yet.
         """
-        request = kv_pb2.GetRequest(
-            key=as_key(key),
-            revision=as_int64("revision", revision),
-            consistency=consistency_of(consistency),
-            min_revision=as_int64("min_revision", min_revision),
-        )
+        request = kv_pb2.GetRequest(key=as_key(key), consistency=consistency_of(consistency))
+        if revision is not None:
+            request.revision = as_int64("revision", revision)
+        if min_revision is not None:
+            request.min_revision = as_int64("min_revision", min_revision)
         return optional_entry((await self._caller.call(GET, request, timeout=timeout)).result)
 
     async def list(

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from time import monotonic
 from typing import Any, Generic, TypeVar, cast
 
 import grpc
@@ -42,7 +43,8 @@ class Channel:
 
     def is_ready(self) -> bool:
         """Whether the connection stands, as far as this process can know."""
-        if self._pipeline is not None and self._pipeline.is_up:
+        pipeline = self._pipeline
+        if pipeline is not None and pipeline.current is not None and pipeline.current.is_up:
             return True
         return self._channel.get_state() is grpc.ChannelConnectivity.READY
 
@@ -56,13 +58,19 @@ class Channel:
         pipeline = self._pipeline
         if pipeline is None or not method.field:
             return await self._alone(method, request, timeout_s)
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
+        stream = pipeline.stream()
+        call, future = stream.begin(method.field, request, timeout_s)
         try:
-            return cast("Response", await pipeline.call(method.field, request, timeout_s))
-        except NoPipeline:
-            self._pipeline = None
-        return await self._alone(method, request, timeout_s - (loop.time() - begun))
+            answer: Response | Exception = await future
+        except BaseException:  # cancelled: whatever became of the call is given as an answer
+            stream.leave(call)
+            raise
+        if not isinstance(answer, Exception):
+            return answer
+        if not isinstance(answer, NoPipeline):
+            raise answer
+        self._pipeline = None
+        return await self._alone(method, request, call.deadline - monotonic())
 
     async def _alone(
         self, method: Method[Request, Response], request: Request, timeout_s: float

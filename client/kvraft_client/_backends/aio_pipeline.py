@@ -2,6 +2,7 @@
 
 import asyncio
 from math import inf
+from time import monotonic
 from typing import Any
 
 import grpc
@@ -25,34 +26,34 @@ class Pipeline:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         """Nothing is sent yet."""
         self._channel = channel
-        self._stream: _Stream | None = None
+        self.current: Stream | None = None
+        """The stream that was opened last."""
 
-    @property
-    def is_up(self) -> bool:
-        """Whether a stream has been answered and has not ended: its connection stands."""
-        return self._stream is not None and self._stream.is_up
-
-    async def call(self, field: str, request: Any, timeout_s: float) -> Any:
-        """Send a request; return the reply. Raises CallFailed, NoPipeline."""
-        stream = self._stream
+    def stream(self) -> "Stream":
+        """Return a stream that has not ended."""
+        stream = self.current
         if stream is None or stream.is_over:
-            stream = self._stream = _Stream(self._channel)
-        return await stream.call(field, request, timeout_s)
+            stream = self.current = Stream(self._channel)
+        return stream
 
     async def close(self) -> None:
         """End the stream; its calls fail."""
-        if self._stream is not None:
-            await self._stream.close()
+        if self.current is not None:
+            await self.current.close()
 
 
-class _Stream:
+class Stream:
     """One stream, with a task for each direction."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
+        """Begin the call, and both tasks."""
         self.is_over = False
+        self.is_up = False
+        """Whether it has been answered, and has not ended: its connection stands."""
         self._window = Window()
         self._loop = asyncio.get_running_loop()
-        self._news = asyncio.Event()
+        self._news: asyncio.Future[None] | None = None
+        """What the sender waits for, when nothing is left to send."""
         multi: Any = channel.stream_stream(
             PIPELINE.path, PIPELINE.request.SerializeToString, PIPELINE.response.FromString
         )
@@ -64,52 +65,56 @@ class _Stream:
         self._reader.add_done_callback(self._ended)
         self._sender = asyncio.create_task(self._send(), name="kvraft pipeline, sending")
 
-    @property
-    def is_up(self) -> bool:
-        return self._window.answered_any and not self.is_over
+    def begin(
+        self, field: str, request: Any, timeout_s: float
+    ) -> "tuple[PipelinedCall, asyncio.Future[Any]]":
+        """Queue a request; the future has the reply, or why there is none."""
+        future = self._loop.create_future()
 
-    async def call(self, field: str, request: Any, timeout_s: float) -> Any:
-        loop = self._loop
-        future = loop.create_future()
-        call = PipelinedCall(
-            field, request, request.ByteSize(), loop.time() + timeout_s, _settling(future)
-        )
-        self._window.enter(call)
-        self._news.set()
-        if call.deadline < self._looks_at:
-            self._look_at(call.deadline)
-        try:
-            answer = await future
-        finally:
-            self._window.leave(call)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        def settle(answer: Any) -> None:
+            if not future.done():  # cancelled in this very turn of the loop
+                future.set_result(answer)
+
+        deadline = monotonic() + timeout_s
+        call = PipelinedCall(field, request, request.ByteSize(), deadline, settle)
+        if self._window.enter(call):
+            self._tell_sender()
+        if deadline < self._looks_at:
+            self._look_at(deadline)
+        return call, future
+
+    def leave(self, call: PipelinedCall) -> None:
+        """Let the caller of a call that was not answered go."""
+        self._window.leave(call)
 
     def _look_at(self, deadline: float) -> None:
         """Look for late calls then: one timer for all of them, for most are answered in time."""
         if self._timer is not None:
             self._timer.cancel()
         self._looks_at = deadline
-        self._timer = self._loop.call_at(deadline, self._expire)
+        self._timer = self._loop.call_later(deadline - monotonic(), self._expire)
 
     def _expire(self) -> None:
         self._timer, self._looks_at = None, inf
-        now = self._loop.time()
-        for call in self._window.late(now):
+        for call in self._window.late(monotonic()):
             settle = call.settle
             if settle is not None:
                 settle(late(sent=self._window.leave(call)))
         if self._window.next_deadline < inf:
             self._look_at(self._window.next_deadline)
 
+    def _tell_sender(self) -> None:
+        news = self._news
+        if news is not None and not news.done():
+            news.set_result(None)
+
     async def _send(self) -> None:
         try:
             while True:
-                await self._news.wait()
-                self._news.clear()
                 while batch := self._window.take():
-                    await self._call.write(request_of(batch, self._loop.time()))
+                    await self._call.write(request_of(batch, monotonic()))
+                self._news = self._loop.create_future()  # cheaper than an Event
+                await self._news
         except (grpc.RpcError, asyncio.InvalidStateError):
             return  # it has ended: the reader hears how
         except BaseException:
@@ -119,15 +124,16 @@ class _Stream:
     async def _read(self) -> None:
         try:
             while (message := await self._call.read()) is not grpc.aio.EOF:
+                self.is_up = True
                 settle_all(self._window, message)
                 if self._window.can_send:
-                    self._news.set()
+                    self._tell_sender()
         except grpc.RpcError as error:
             self._error = error
 
     def _ended(self, reader: "asyncio.Task[None]") -> None:
         """A task that is cancelled before it began runs none of its own code: hence from here."""
-        self.is_over = True
+        self.is_over, self.is_up = True, False
         self._sender.cancel()
         if self._timer is not None:
             self._timer.cancel()
@@ -137,13 +143,6 @@ class _Stream:
         settle_broken(self._window, ended(self._error))
 
     async def close(self) -> None:
+        """End it; its calls fail."""
         self._reader.cancel()
         await asyncio.wait({self._reader, self._sender})
-
-
-def _settling(future: "asyncio.Future[Any]") -> Any:
-    def settle(answer: Any) -> None:
-        if not future.done():
-            future.set_result(answer)
-
-    return settle

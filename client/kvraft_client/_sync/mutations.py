@@ -12,7 +12,7 @@ from kvraft.v1 import session_pb2
 from kvraft_client._sync.caller import Answered, Caller, check_size
 from kvraft_client._backends import threads as backend
 from kvraft_client.config import CLOSE_TIMEOUT_S
-from kvraft_client.encoding import identity_proto, key_identity, ticket_proto
+from kvraft_client.encoding import identity_proto, key_identity, put_ticket
 from kvraft_client.errors import (
     DeadlineExceeded,
     KvraftError,
@@ -53,71 +53,71 @@ class Mutations:
         was too large to keep (`header.reply_omitted`): values, and what is many. LockLost: a lock
         given as `fence` is held no more; its subclass StaleFence: by the store's word.
         """
-        limit_s = self.caller.limit_s(timeout)
+        caller = self.caller
+        limit_s = caller.limit_s(timeout)
         if fence is not None:
             cast("Any", request).fences.extend(fence_protos(fences_of(fence)))
         check_size(request)
+        config = caller.config
         try:
-            return self._send(method, request, limit_s, idempotency_key)
+            if idempotency_key is not None:
+                return self._by_key(method, request, limit_s, idempotency_key)
+            if not config.exactly_once:
+                return caller.exchange(method, request, method.effect, limit_s)
+            if not config.sessions:
+                return self._by_key(method, request, limit_s, uuid4().hex)
+            return self._in_session(method, request, limit_s)
         except StaleFence:
             tell_stale(fence)
             raise
 
-    def _send(
-        self,
-        method: Method[Request, Response],
-        request: Request,
-        limit_s: float,
-        idempotency_key: Data | None,
+    def _by_key(
+        self, method: Method[Request, Response], request: Request, limit_s: float, key: Data
     ) -> Answered[Response]:
-        config = self.caller.config
-        if idempotency_key is None and config.exactly_once and not config.sessions:
-            idempotency_key = uuid4().hex
-        if idempotency_key is not None:
-            identity = key_identity(idempotency_key)
-            cast("Any", request).identity.CopyFrom(identity_proto(identity))
-            try:
-                return self.caller.exchange(method, request, Effect.IDENTIFIED, limit_s)
-            except OutcomeUnknown as error:
-                error.identity = identity
-                raise
-        if config.exactly_once:
-            return self._in_session(method, request, limit_s)
-        return self.caller.call(method, request, timeout=limit_s)
+        identity = key_identity(key)
+        cast("Any", request).identity.CopyFrom(identity_proto(identity))
+        try:
+            return self.caller.exchange(method, request, Effect.IDENTIFIED, limit_s)
+        except OutcomeUnknown as error:
+            error.identity = identity
+            raise
 
     def _in_session(
         self, method: Method[Request, Response], request: Request, limit_s: float
     ) -> Answered[Response]:
         """Send as the next of the session; where that has ended before it came, of a new one."""
-        deadline = self.caller.now() + limit_s
+        caller, sessions = self.caller, self._sessions
+        mutation: Any = request
+        deadline = caller.now() + limit_s
         reopenings = 0
         while True:
-            with self.caller.lock:
-                ticket = self._sessions.take()
+            with caller.lock:
+                ticket = sessions.take()
             if ticket is None:
                 ticket = self._ticket(deadline)
                 limit_s = self._left(deadline)
-            cast("Any", request).identity.CopyFrom(ticket_proto(ticket))
+            put_ticket(mutation.identity.session, ticket)
             try:
-                answer = self.caller.exchange(method, request, Effect.IDENTIFIED, limit_s)
+                answer = caller.exchange(method, request, Effect.IDENTIFIED, limit_s)
             except SessionExpired:
-                with self.caller.lock:
-                    self._sessions.expired(ticket.identity.session_id)
+                with caller.lock:
+                    sessions.expired(ticket.session_id)
                 reopenings += 1
                 if reopenings > REOPENINGS:
                     raise
                 limit_s = self._left(deadline)
                 continue
             except NotApplied:
-                self.settled(ticket.identity)
+                self.settled(ticket)
                 raise
             except BaseException as error:  # a cancelled call too: nobody has its answer
-                with self.caller.lock:
-                    self._sessions.unresolved(ticket.identity)
+                with caller.lock:
+                    sessions.unresolved(ticket)
                 if isinstance(error, OutcomeUnknown):
                     error.identity = ticket.identity
                 raise
-            self.settled(ticket.identity)
+            with caller.lock:
+                sessions.settled(ticket)
             return answer
 
     def _ticket(self, deadline: float) -> Ticket:
@@ -148,7 +148,7 @@ class Mutations:
             raise DeadlineExceeded("the deadline passed while a session was being opened")
         return left_s
 
-    def settled(self, identity: Identity) -> None:
+    def settled(self, identity: Identity | Ticket) -> None:
         """Note that an outcome is known, so that the store may forget it."""
         with self.caller.lock:
             self._sessions.settled(identity)

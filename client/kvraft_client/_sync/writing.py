@@ -12,9 +12,9 @@ from kvraft_client.conditions import Condition
 from kvraft_client.encoding import action_protos, condition_proto
 from kvraft_client.errors import InvalidRequest, LeaseNotFound, NotApplied
 from kvraft_client.fences import FenceLike
-from kvraft_client.operations import id_of
+from kvraft_client.operations import attach
 from kvraft_client.replies import demand, update_from, written
-from kvraft_client.requests import Data, as_bytes, as_key, attachment
+from kvraft_client.requests import Data, as_bytes, as_key
 from kvraft_client.rpc import DELETE, LIST, PUT, UPDATE
 from kvraft_client.values import Entry
 
@@ -54,16 +54,11 @@ class Writing(Reading):
         The key goes with `lease` (a lease or its id) or after `ttl` seconds; with neither, it is
         detached from what it had, unless `keep_lease`.
         """
-        encoded = as_key(key)
-        lease_id, ttl_ms, keep = attachment(id_of(lease), ttl, keep_lease=keep_lease)
+        encoded, content = as_key(key), as_bytes("value", value)
         request = kv_pb2.PutRequest(
-            key=encoded,
-            value=as_bytes("value", value),
-            lease_id=lease_id,
-            ttl_ms=ttl_ms,
-            keep_lease=keep,
-            condition=condition_proto(when, encoded),
+            key=encoded, value=content, condition=condition_proto(when, encoded)
         )
+        attach(request, lease, ttl, keep_lease=keep_lease)
         try:
             answer = self._mutations.send(
                 PUT, request, timeout=timeout, idempotency_key=idempotency_key, fence=fence
@@ -72,7 +67,7 @@ class Writing(Reading):
             tell(lease)
             raise
         demand(answer.result, encoded)
-        return written(answer.result.entry, request.value)
+        return written(answer.result.entry, content)
 
     def update(
         self,
@@ -92,14 +87,10 @@ class Writing(Reading):
         again: `value_omitted`.
         """
         encoded = as_key(key)
-        lease_id, ttl_ms, _ = attachment(id_of(lease), ttl, keep_lease=False)
         request = kv_pb2.UpdateRequest(
-            key=encoded,
-            actions=action_protos(actions),
-            lease_id=lease_id,
-            ttl_ms=ttl_ms,
-            condition=condition_proto(when, encoded),
+            key=encoded, actions=action_protos(actions), condition=condition_proto(when, encoded)
         )
+        attach(request, lease, ttl)
         try:
             answer = self._mutations.send(
                 UPDATE, request, timeout=timeout, idempotency_key=idempotency_key, fence=fence

@@ -7,6 +7,7 @@ not to have been sent.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from math import inf
 from typing import Any, NamedTuple
 
@@ -61,11 +62,13 @@ class Window:
         self.answered_any = False
         """Whether the other side has answered anything: it knows what a pipeline is."""
 
-    def enter(self, call: PipelinedCall) -> None:
-        """Queue a call."""
-        call.call_id = self._next_id
-        self._next_id += 1
-        self._waiting[call.call_id] = call
+    def enter(self, call: PipelinedCall) -> bool:
+        """Queue a call; return whether it is the first that waits: whoever sends is to be told."""
+        call_id = call.call_id = self._next_id
+        self._next_id = call_id + 1
+        first = not self._waiting
+        self._waiting[call_id] = call
+        return first
 
     @property
     def can_send(self) -> bool:
@@ -76,15 +79,16 @@ class Window:
         """Return the calls of the next message; from here on they count as sent."""
         batch: list[PipelinedCall] = []
         size = 0
-        while self._waiting and len(batch) < BATCH_CALLS and self._has_room():
-            call = next(iter(self._waiting.values()))
-            if batch and size + call.size > BATCH_BYTES:
+        waiting, out = self._waiting, self._out
+        for call in islice(waiting.values(), max(0, min(BATCH_CALLS, CALLS_MAX - len(out)))):
+            if (out and self._out_bytes >= BYTES_MAX) or (batch and size + call.size > BATCH_BYTES):
                 break
-            del self._waiting[call.call_id]
-            self._out[call.call_id] = call
+            out[call.call_id] = call
             self._out_bytes += call.size
             size += call.size
             batch.append(call)
+        for call in batch:
+            del waiting[call.call_id]
         return batch
 
     def answered(self, call_id: int) -> PipelinedCall | None:

@@ -42,7 +42,9 @@ class RetrySettings:
         A mutation without identity gets them all: once it is out, giving up early only makes an
         UNKNOWN.
         """
-        return left_s if effect is Effect.MUTATION else min(left_s, self.attempt_s)
+        if effect is Effect.MUTATION or left_s < self.attempt_s:
+            return left_s
+        return self.attempt_s
 
 
 _RETRYABLE = frozenset(

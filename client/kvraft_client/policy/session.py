@@ -5,7 +5,7 @@ Sans-I/O: the client opens sessions when `take` has none to give.
 
 from dataclasses import dataclass
 
-from kvraft_client.policy.identity import Identity, SessionIdentity
+from kvraft_client.policy.identity import Identity, KeyIdentity, SessionIdentity
 
 REOPENINGS = 3
 """Sessions one call may find ended before it gives up: twice in a row is bad luck already."""
@@ -17,12 +17,18 @@ ACKS_A_WINDOW = 32
 forget them is work on every node. With one call at a time each tells of the one before it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ticket:
     """The identity of one mutation, and what the client says it has had."""
 
-    identity: SessionIdentity
+    session_id: int
+    sequence: int
     first_unacked: int
+
+    @property
+    def identity(self) -> SessionIdentity:
+        """Who the mutation says it is."""
+        return SessionIdentity(self.session_id, self.sequence)
 
 
 class SessionWindow:
@@ -33,18 +39,12 @@ class SessionWindow:
         self.session_id = session_id
         self._window = window
         self._next = 1
-        self._first = 1
+        self.first_unacked = 1
+        """The lowest sequence that is not settled."""
         self._told = 1
         self._step = window // ACKS_A_WINDOW
         self._open: set[int] = set()
         self._unresolved: set[int] = set()
-
-    @property
-    def first_unacked(self) -> int:
-        """The lowest sequence that is not settled."""
-        while self._first < self._next and self._first not in self._open:
-            self._first += 1
-        return self._first
 
     @property
     def is_settled(self) -> bool:
@@ -65,12 +65,14 @@ class SessionWindow:
             self._told = first
         self._next += 1
         self._open.add(sequence)
-        return Ticket(SessionIdentity(self.session_id, sequence), self._told)
+        return Ticket(self.session_id, sequence, self._told)
 
     def settled(self, sequence: int) -> None:
         """Note that the outcome is known, so that the store may forget it."""
         self._open.discard(sequence)
         self._unresolved.discard(sequence)
+        while self.first_unacked < self._next and self.first_unacked not in self._open:
+            self.first_unacked += 1
 
     def unresolved(self, sequence: int) -> None:
         """Note that nobody knows the outcome: it is kept until it is asked for."""
@@ -107,16 +109,16 @@ class Sessions:
             self._current = None
         self._kept.pop(session_id, None)
 
-    def settled(self, identity: Identity) -> None:
+    def settled(self, identity: Identity | Ticket) -> None:
         """Note that an outcome is known."""
-        if isinstance(identity, SessionIdentity):
-            window = self._window(identity)
+        if not isinstance(identity, KeyIdentity):
+            window = self._window(identity.session_id)
             if window is not None:
                 window.settled(identity.sequence)
 
-    def unresolved(self, identity: SessionIdentity) -> None:
+    def unresolved(self, identity: SessionIdentity | Ticket) -> None:
         """Note that an outcome stays unknown for now."""
-        window = self._window(identity)
+        window = self._window(identity.session_id)
         if window is not None:
             window.unresolved(identity.sequence)
 
@@ -125,8 +127,8 @@ class Sessions:
         every = [*self._kept.values(), *([] if self._current is None else [self._current])]
         return [each.session_id for each in every if each.is_settled]
 
-    def _window(self, identity: SessionIdentity) -> SessionWindow | None:
+    def _window(self, session_id: int) -> SessionWindow | None:
         current = self._current
-        if current is not None and current.session_id == identity.session_id:
+        if current is not None and current.session_id == session_id:
             return current
-        return self._kept.get(identity.session_id)
+        return self._kept.get(session_id)

@@ -11,8 +11,9 @@ from fake_node import NO_QUORUM, bare, deny, lost
 
 from kvraft.v1 import kv_pb2
 from kvraft_client import AsyncClient, Client, NotApplied, OutcomeUnknown, actions
-from kvraft_client._backends import aio, aio_pipeline, thread_pipeline, threads
+from kvraft_client._backends import aio, thread_pipeline, threads
 from kvraft_client.policy import pipeline
+from kvraft_client.rpc import GET
 
 Code = grpc.StatusCode
 
@@ -154,6 +155,29 @@ def test_a_cancelled_call_disturbs_no_other(start, event):
     assert node.streams == 1
 
 
+def test_a_reply_in_the_turn_in_which_its_caller_is_cancelled_disturbs_nobody(start, event):
+    """The future is cancelled at once, the caller hears of it a turn later."""
+    node = start()
+
+    async def run():
+        channel = aio.Channel(node.endpoint, None)
+        await channel.unary(GET, kv_pb2.GetRequest(key=b"a"), 5)
+        node.script["Get"] = [hold(event)]
+        waiting = asyncio.create_task(channel.unary(GET, kv_pb2.GetRequest(key=b"a"), 5))
+        await asyncio.sleep(0.05)
+        (call,) = channel._pipeline.current._window._out.values()
+        waiting.cancel()
+        call.settle(kv_pb2.GetResponse())
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        event.set()
+        assert await channel.unary(GET, kv_pb2.GetRequest(key=b"a"), 5) is not None
+        await channel.close()
+
+    asyncio.run(run())
+    assert node.streams == 1
+
+
 def test_threads_share_messages(start):
     node = start()
     with Client(node.endpoint) as kv:
@@ -208,14 +232,13 @@ def test_a_closed_client_ends_its_calls(start, event, backend):
 
 def test_a_stream_closed_before_its_tasks_began_ends_its_calls():
     async def run():
-        async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
-            made = aio_pipeline.Pipeline(channel)
-            waiting = asyncio.create_task(made.call("get", kv_pb2.GetRequest(key=b"a"), 20))
-            await asyncio.sleep(0)
-            async with asyncio.timeout(2):
-                await made.close()
-                with pytest.raises(grpc.RpcError, match="closed"):
-                    await waiting
+        channel = aio.Channel("127.0.0.1:1", None)
+        waiting = asyncio.create_task(channel.unary(GET, kv_pb2.GetRequest(key=b"a"), 20))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(2):
+            await channel.close()
+            with pytest.raises(grpc.RpcError, match="closed"):
+                await waiting
 
     asyncio.run(run())
 

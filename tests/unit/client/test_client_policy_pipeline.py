@@ -56,6 +56,17 @@ def test_what_waits_goes_together_in_order(desk):
     assert desk.window.take() == []
 
 
+def test_only_the_first_that_waits_is_news_to_the_sender():
+    window = Window()
+
+    def enter():
+        return window.enter(PipelinedCall("put", None, 1, 5.0, print))
+
+    assert [enter(), enter()] == [True, False]
+    assert len(window.take()) == 2
+    assert [enter(), enter()] == [True, False], "both that went are still out"
+
+
 def test_replies_come_in_any_order_each_to_its_caller(desk):
     calls = [desk.enter(number) for number in range(3)]
     desk.window.take()
