@@ -41,11 +41,11 @@ def outline(result: Result, limit: int) -> Result:
 
 def value_bytes(result: Result | OperationResult) -> int:
     """Return the bytes of an answer's values: what is too large to keep is not even encoded."""
+    if isinstance(result, PutResult | UpdateResult):  # most are one
+        entry, previous = result.entry, result.previous
+        size = 0 if entry is None else len(entry.value)
+        return size if previous is None else size + len(previous.value)
     match result:
-        case PutResult(entry, None) | UpdateResult(KeyValue() as entry, None):
-            return len(entry.value)
-        case PutResult(entry, previous) | UpdateResult(entry, previous):
-            return _size(entry) + _size(previous)
         case DeleteResult(_, entry) | CasResult(_, entry) | GetResult(entry):
             return _size(entry)
         case Unmet(_, _, entries) | Page(entries):
