@@ -57,6 +57,9 @@ class Expect:
     create_revision: int | None = None
 
 
+ABSENT = Expect(absent=True)
+
+
 @dataclass(frozen=True, slots=True)
 class CompareAndSet:
     """Write a key if, and only if, `expect` holds for its current entry."""

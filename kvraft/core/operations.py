@@ -6,13 +6,12 @@ Imports: core only. The answer says how things stand once the plan is committed.
 from typing import TypeVar
 
 from kvraft.core.action_application import added, apply_actions
-from kvraft.core.commands import CompareAndSet, Delete, DeleteRange, Expect, Put, Update
+from kvraft.core.commands import ABSENT, CompareAndSet, Delete, DeleteRange, Expect, Put, Update
 from kvraft.core.keyspace import Record
 from kvraft.core.plan import Plan
 from kvraft.core.reply_bounds import bounded
 from kvraft.core.results import CasResult, DeleteResult, KeyValue, PutResult, Refused, UpdateResult
 
-_ABSENT = Expect(absent=True)
 R = TypeVar("R", PutResult, UpdateResult)
 
 
@@ -90,7 +89,7 @@ def _bounded(plan: Plan, result: R) -> R:
 def holds(expect: Expect, old: Record | None) -> bool:
     """Evaluate an expectation; on an absent key only `absent` can hold."""
     if old is None:
-        return expect == _ABSENT
+        return expect is ABSENT or expect == ABSENT
     value, create_revision, mod_revision, version, _ = old
     return (
         not expect.absent

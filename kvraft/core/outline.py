@@ -46,17 +46,13 @@ def value_bytes(result: Result | OperationResult) -> int:
         size = 0 if entry is None else len(entry.value)
         return size if previous is None else size + len(previous.value)
     match result:
-        case DeleteResult(_, entry) | CasResult(_, entry) | GetResult(entry):
-            return _size(entry)
+        case CasResult(_, entry) | DeleteResult(_, entry) | GetResult(entry):
+            return 0 if entry is None else len(entry.value)
         case Unmet(_, _, entries) | Page(entries):
-            return sum(map(_size, entries))
+            return sum([len(entry.value) for entry in entries])
         case TxnResult(missed, results):
             return sum(map(value_bytes, results)) + (0 if missed is None else value_bytes(missed))
     return 0
-
-
-def _size(entry: KeyValue | None) -> int:
-    return 0 if entry is None else len(entry.value)
 
 
 def restored(result: Result) -> Result:

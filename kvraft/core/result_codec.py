@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 from kvraft.core.binary import I64, U8, U16, U32, Reader, sized
 from kvraft.core.errors import CodecError, Reason
-from kvraft.core.key_value_codec import encode_optional, read_optional
+from kvraft.core.key_value_codec import encode_key_value, read_optional
 from kvraft.core.lock_codec import (
     KEPT_LOCK_RESULT_DECODERS,
     LOCK_RESULT_DECODERS,
@@ -122,7 +122,8 @@ def _encode(result: Result) -> tuple[int, bytes]:  # noqa: C901, PLR0911, PLR091
 
 
 def _encode_cas(result: CasResult) -> bytes:
-    return U8.pack(result.succeeded) + encode_optional(result.entry)
+    entry, succeeded = result.entry, b"\1" if result.succeeded else b"\0"
+    return succeeded + b"\0" if entry is None else encode_key_value(entry, succeeded + b"\1")
 
 
 def _encode_kept(result: Result | None) -> bytes:

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from kvraft.core.actions import Action, ActionKind
 from kvraft.core.binary import U8, U16, U32, Reader, sized
-from kvraft.core.commands import CompareAndSet, Delete, DeleteRange, Expect, Put, Update
+from kvraft.core.commands import ABSENT, CompareAndSet, Delete, DeleteRange, Expect, Put, Update
 from kvraft.core.condition_codec import INTEGER, encode_literal, read_literal
 from kvraft.core.errors import CodecError
 
@@ -100,6 +100,8 @@ def _encode_expect(expect: Expect) -> bytes:
 
 def _read_expect(reader: Reader) -> Expect:
     parts, version, mod_revision, create_revision = reader.unpack(_EXPECT)
+    if parts == _ABSENT and not (version or mod_revision or create_revision):
+        return ABSENT
     if parts & ~(_ABSENT | _VALUE | _VERSION | _MOD | _CREATE):
         raise CodecError(f"{reader.subject}: unknown expectation {parts:#04x}")
     return Expect(
