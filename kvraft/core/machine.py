@@ -72,7 +72,9 @@ class StateMachine(LockCommands):
         begun_at = self.revision
         self.changes = []
         self.lock_changes = []
-        self._age_out(len(entry.commands))
+        count = len(entry.commands)
+        self._identities.age_out(self.cluster_time_ms, self.limits, count)
+        self._ended.age_out(self.cluster_time_ms, self.limits.expiries_per_entry + 2 * count)
         self._grants_left = self.limits.grants_per_entry
         self._expire()
         results: list[Result] = []
@@ -83,14 +85,11 @@ class StateMachine(LockCommands):
             else:
                 results.append(self._execute(command))
             revisions.append(self.revision)
-        self._park_grants()
+        if self._unsettled:
+            self._park_grants()
         self._history.trim(self.cluster_time_ms, self.limits)
         self._discard(2 * (self.revision - begun_at) + DISCARDED_PER_APPLY)
         return results
-
-    def _age_out(self, commands: int) -> None:
-        self._identities.age_out(self.cluster_time_ms, self.limits, commands)
-        self._ended.age_out(self.cluster_time_ms, self.limits.expiries_per_entry + 2 * commands)
 
     def _execute(self, command: BareCommand) -> Result:  # noqa: C901, PLR0911, PLR0912 - one line for each command
         match command:

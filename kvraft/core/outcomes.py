@@ -126,7 +126,9 @@ class Outcomes:
     def drop_below(self, session_id: int, end: int = _SEQUENCES_END) -> None:
         """Make the outcomes of a session's sequences below `end` obsolete."""
         if session_id not in self._obsolete:
-            if next(self._below(session_id, end), None) is None:
+            last = session_id << _SEQUENCE_BITS | (end - 1)  # mostly it is there
+            is_stored = self.sequences.get(last) is not None
+            if not is_stored and next(self._below(session_id, end), None) is None:
                 return
             heappush(self._to_prune, session_id)
         self._obsolete[session_id] = end
@@ -136,7 +138,8 @@ class Outcomes:
         while self._obsolete and budget > 0:
             session_id = self._to_prune[0]
             end = self._obsolete[session_id]
-            numbers = list(islice(self._below(session_id, end), budget))
+            first = session_id << _SEQUENCE_BITS
+            numbers = list(islice(self.sequences.between(first, first + end), budget))
             for number in numbers:
                 _, packed = self.sequences.remove(number)
                 self.size_bytes -= OUTCOME_BYTES + len(packed)
@@ -155,7 +158,7 @@ class Outcomes:
         self._to_prune.clear()
 
     def _below(self, session_id: int, end: int) -> Iterator[int]:
-        first = sequence_number(session_id, 0)
+        first = session_id << _SEQUENCE_BITS
         return self.sequences.between(first, first + end)
 
     # -- of keys

@@ -96,7 +96,7 @@ def validate(  # noqa: C901, PLR0911 - one line for each command
 
 def _mutation(command: Mutation, limits: RequestLimits, extra: int) -> Refused | None:
     """Check a mutation; `extra` bytes of its request are not its own."""
-    if is_plain(command, limits, extra):
+    if isinstance(command, Put) and is_plain(command, limits, extra):
         return None
     match command:
         case LeaseGrant():

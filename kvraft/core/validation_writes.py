@@ -57,12 +57,12 @@ def operation_refusal(operation: SingleOperation, limits: RequestLimits) -> Refu
             assert_never(operation)
 
 
-def is_plain(command: object, limits: RequestLimits, extra: int) -> bool:
-    """Tell at a glance of what most writes are that nothing is wrong with them.
+def is_plain(command: Put, limits: RequestLimits, extra: int) -> bool:
+    """Tell at a glance of most puts, those without a lease, that nothing is wrong with them.
 
-    That is a put with no lease of its own; `extra` bytes of its request are not the put's.
+    `extra` bytes of its request are not the put's.
     """
-    if not isinstance(command, Put) or command.lease_id is not None or command.ttl_ms is not None:
+    if command.lease_id is not None or command.ttl_ms is not None:
         return False
     key_bytes, value_bytes = len(command.key), len(command.value)
     fits = 0 < key_bytes <= limits.key_bytes and value_bytes <= limits.value_bytes
