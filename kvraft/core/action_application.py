@@ -25,6 +25,19 @@ class Changed(NamedTuple):
     """Whether one of them wrote: otherwise there is no new revision."""
 
 
+def added(actions: Sequence[Action], value: bytes | None, value_bytes: int) -> Changed | None:
+    """Do what most updates are, one ADD that nothing is wrong with; None: see `apply_actions`."""
+    if len(actions) != 1 or actions[0].kind is not ActionKind.ADD:
+        return None
+    current, operand = 0 if value is None else number(value), actions[0].operand
+    if current is None or not isinstance(operand, int):
+        return None
+    total = current + operand
+    after = b"%d" % total
+    fits = INT64_MIN <= total <= INT64_MAX and len(after) <= value_bytes
+    return Changed(after, written=True) if fits else None
+
+
 def apply_actions(
     actions: Sequence[Action], value: bytes | None, budget: JsonBudget, value_bytes: int
 ) -> Changed | Refused:

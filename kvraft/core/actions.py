@@ -4,8 +4,9 @@ Imports: core only. Pure functions from a value (None: absent) to a value; what 
 allow (overflow, wrong type, too large) is a refusal, never an exception.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from kvraft.core.values import value
 
 
 class ActionKind(IntEnum):
@@ -33,7 +34,7 @@ class ActionKind(IntEnum):
     """None; a missing place is no error."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Action:
     """One step of an update."""
 

@@ -16,59 +16,62 @@ I64 = Struct("<q")
 
 
 class Reader:
-    """A cursor over bytes; `subject` names in errors what is being read."""
+    """A cursor over bytes; `subject` names in errors what is being read.
 
-    __slots__ = ("_data", "_end", "_offset", "subject")
+    Who reads a frequent layout in one go looks at `data` between `offset` and `end` itself.
+    """
+
+    __slots__ = ("data", "end", "offset", "subject")
 
     def __init__(self, data: bytes, subject: str, offset: int = 0, end: int | None = None) -> None:
-        self._data = data
-        self._offset = offset
-        self._end = len(data) if end is None else end
+        self.data = data
+        self.offset = offset
+        self.end = len(data) if end is None else end
         self.subject = subject
 
     def unpack(self, layout: Struct) -> tuple[Any, ...]:
         """Read one fixed layout."""
-        start = self._offset
+        start = self.offset
         end = start + layout.size
-        if end > self._end:
+        if end > self.end:
             raise self._short(layout.size)
-        self._offset = end
-        return layout.unpack_from(self._data, start)
+        self.offset = end
+        return layout.unpack_from(self.data, start)
 
     def number(self, layout: Struct) -> int:
         """Read one number of a layout that holds one."""
-        start = self._offset
+        start = self.offset
         end = start + layout.size
-        if end > self._end:
+        if end > self.end:
             raise self._short(layout.size)
-        self._offset = end
-        value: int = layout.unpack_from(self._data, start)[0]
+        self.offset = end
+        value: int = layout.unpack_from(self.data, start)[0]
         return value
 
     def take(self, size: int) -> bytes:
         """Read exactly `size` bytes."""
-        start = self._offset
+        start = self.offset
         end = start + size
-        if end > self._end:
+        if end > self.end:
             raise self._short(size)
-        self._offset = end
-        return self._data[start:end]
+        self.offset = end
+        return self.data[start:end]
 
     def accept(self, expected: bytes) -> bool:
         """Read these bytes, if they are what comes next."""
-        if not self._data.startswith(expected, self._offset, self._end):
+        if not self.data.startswith(expected, self.offset, self.end):
             return False
-        self._offset += len(expected)
+        self.offset += len(expected)
         return True
 
     def part(self, size: int, subject: str) -> "Reader":
         """Read exactly `size` bytes as a part of its own, without copying them."""
-        start = self._offset
+        start = self.offset
         end = start + size
-        if end > self._end:
+        if end > self.end:
             raise self._short(size)
-        self._offset = end
-        return Reader(self._data, subject, start, end)
+        self.offset = end
+        return Reader(self.data, subject, start, end)
 
     def sized(self, length: Struct) -> bytes:
         """Read bytes behind their length."""
@@ -91,22 +94,22 @@ class Reader:
 
     def rest(self) -> bytes:
         """Read everything that is left."""
-        start = self._offset
-        self._offset = self._end
-        return self._data[start : self._end]
+        start = self.offset
+        self.offset = self.end
+        return self.data[start : self.end]
 
     def ahead(self) -> memoryview:
         """Show everything that is left, without reading or copying it."""
-        return memoryview(self._data)[self._offset : self._end]
+        return memoryview(self.data)[self.offset : self.end]
 
     def finish(self) -> None:
         """Demand that nothing is left."""
-        left = self._end - self._offset
+        left = self.end - self.offset
         if left:
             raise CodecError(f"{self.subject}: {left} bytes behind the end")
 
     def _short(self, size: int) -> CodecError:
-        left = self._end - self._offset
+        left = self.end - self.offset
         return CodecError(f"{self.subject}: cut off, {size} bytes expected, {left} left")
 
 

@@ -25,6 +25,7 @@ from kvraft.core.commands import (
     Fence,
     GuardPrefix,
     HashMarker,
+    Identity,
     LeaseGrant,
     LeaseKeepAlive,
     LeaseRevoke,
@@ -36,6 +37,7 @@ from kvraft.core.commands import (
     Request,
     Resolve,
     SessionClose,
+    SessionIdentity,
     SessionOpen,
     SetInvariant,
     Txn,
@@ -44,7 +46,12 @@ from kvraft.core.commands import (
 from kvraft.core.condition_codec import encode_condition, read_condition
 from kvraft.core.conditions import Condition
 from kvraft.core.errors import CodecError, UnknownCommandError
-from kvraft.core.identity_codec import encode_identity, read_identity
+from kvraft.core.identity_codec import (
+    BY_SESSION,
+    SESSION_IDENTITY,
+    encode_identity,
+    read_identity,
+)
 from kvraft.core.invariant_codec import encode_invariant, read_set_invariant
 from kvraft.core.limits import ApplyLimits
 from kvraft.core.lock_codec import (
@@ -68,6 +75,8 @@ _FRAME = Struct("<BBBI")
 _LIMITS = Struct(f"<{len(fields(ApplyLimits))}q")
 _MEMBER = Struct("<qH")  # disk_id, command_version
 _PLAIN = encode_condition(None) + encode_fences(())
+_USUAL = Struct(f"{SESSION_IDENTITY.format}{len(_PLAIN)}sB")  # identity, _PLAIN, type
+_UNUSUAL = (None, 0, 0, 0, b"", 0)
 
 
 def encode_command(command: Command) -> bytes:
@@ -79,11 +88,10 @@ def encode_known(command: Command) -> tuple[bytes, Command]:
     """Encode one command; return also what decoding would make of it, for who applies it anyhow."""
     try:
         if isinstance(command, Request):
-            asked = _encode_asked(command.mutation, command.condition, command.fences)
-            identity = command.identity
+            mutation, condition, fences = command.mutation, command.condition, command.fences
+            asked, identity = _encode_asked(mutation, condition, fences), command.identity
             kind, body = 17, encode_identity(identity) + asked
             if identity is not None and command.digest is None:
-                mutation, condition, fences = command.mutation, command.condition, command.fences
                 command = Request(mutation, condition, identity, fences, _hash(asked))
         else:
             kind, body = _encode(command)
@@ -114,7 +122,8 @@ def read_command(reader: Reader) -> Command:
         raise CodecError(f"command type {kind} has version {version}, which was never released")
     body = reader.part(size, subject)
     command = decode(body)
-    body.finish()
+    if body.offset != body.end:
+        body.finish()
     return command
 
 
@@ -170,10 +179,8 @@ def _encode(command: BareCommand) -> tuple[int, bytes]:  # noqa: PLR0911 - one l
             return _encode_mutation(command)
 
 
-def _encode_mutation(mutation: Mutation) -> tuple[int, bytes]:  # noqa: PLR0911 - one line a kind
+def _encode_mutation(mutation: Mutation) -> tuple[int, bytes]:
     match mutation:
-        case Put() | CompareAndSet() | Update():  # by far the most
-            return encode_write(mutation)
         case LeaseGrant():
             chosen = mutation.lease_id is not None
             return 5, U8.pack(chosen) + I64.pack(mutation.lease_id or 0) + I64.pack(mutation.ttl_ms)
@@ -193,7 +200,10 @@ def _encode_asked(
     mutation: Mutation, condition: Condition | None, fences: tuple[Fence, ...]
 ) -> bytes:
     # No version in here: a newer node must recognise what an older one has proposed.
-    kind, body = _encode_mutation(mutation)
+    if isinstance(mutation, Put | CompareAndSet | Update):  # by far the most
+        kind, body = encode_write(mutation)
+    else:
+        kind, body = _encode_mutation(mutation)
     if condition is None and not fences:
         return b"".join((_PLAIN, U8.pack(kind), body))
     return b"".join((encode_condition(condition), encode_fences(fences), U8.pack(kind), body))
@@ -204,13 +214,23 @@ def _hash(asked: bytes | memoryview) -> bytes:
 
 
 def _read_request(reader: Reader) -> Request:
-    identity = read_identity(reader)
-    digest = None if identity is None else _hash(reader.ahead())
+    identity: Identity | None
     condition: Condition | None = None
     fences: tuple[Fence, ...] = ()
-    if not reader.accept(_PLAIN):  # most have neither
-        condition, fences = read_condition(reader), read_fences(reader)
-    kind = reader.number(U8)
+    data, start, end = reader.data, reader.offset, reader.end
+    usual = _USUAL.unpack_from(data, start) if start + _USUAL.size <= end else _UNUSUAL
+    by, session_id, sequence, first_unacked, plain, kind = usual
+    if by == BY_SESSION and plain == _PLAIN:  # most are so
+        identity = SessionIdentity(session_id, sequence, first_unacked)
+        asked: memoryview = memoryview(data)[start + SESSION_IDENTITY.size : end]
+        digest: bytes | None = blake2b(asked, digest_size=REQUEST_HASH_BYTES).digest()
+        reader.offset = start + _USUAL.size
+    else:
+        identity = read_identity(reader)
+        digest = None if identity is None else _hash(reader.ahead())
+        if not reader.accept(_PLAIN):
+            condition, fences = read_condition(reader), read_fences(reader)
+        kind = reader.number(U8)
     decode = _MUTATIONS.get(kind)
     if decode is None:
         raise CodecError(f"{reader.subject}: type {kind} is no mutation")

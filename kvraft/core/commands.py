@@ -5,12 +5,13 @@ previous batch was being written. `codec` turns it into bytes; each command carr
 there, so that an old node refuses what it does not know instead of guessing.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 
 from kvraft.core.actions import Action
 from kvraft.core.conditions import Condition
 from kvraft.core.limits import ApplyLimits
+from kvraft.core.values import value
 
 EMPTY_SLOT = 0
 """The disk id of a member whose disk nobody has seen yet."""
@@ -18,7 +19,7 @@ COMMAND_VERSION = 2
 """The newest command version this code can apply; members record theirs (`Member`)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Put:
     """Write a key. The lease attachment is replaced unless `keep_lease`."""
 
@@ -30,7 +31,7 @@ class Put:
     return_previous: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Delete:
     """Delete one key; an absent key is no error and takes no revision."""
 
@@ -38,7 +39,7 @@ class Delete:
     return_previous: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeleteRange:
     """Delete start <= key < end (no upper bound where `end` is None), all in one revision."""
 
@@ -46,7 +47,7 @@ class DeleteRange:
     end: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Expect:
     """What a compare-and-set demands of the current entry; every part that is set must hold."""
 
@@ -57,7 +58,10 @@ class Expect:
     create_revision: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+ABSENT = Expect(absent=True)
+
+
+@value
 class CompareAndSet:
     """Write a key if, and only if, `expect` holds for its current entry."""
 
@@ -69,7 +73,7 @@ class CompareAndSet:
     keep_lease: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Update:
     """Apply actions to one key, in order, in one step; the lease attachment is kept unless set."""
 
@@ -79,14 +83,14 @@ class Update:
     ttl_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Get:
     """Read one key inside a transaction; it sees the writes before it."""
 
     key: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GetRange:
     """Read start <= key < end inside a transaction, at most `limit` entries."""
 
@@ -96,7 +100,7 @@ class GetRange:
     keys_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Txn:
     """Evaluate `condition` (None: true), then do `then` or `orelse`, in order, at one revision.
 
@@ -111,7 +115,7 @@ class Txn:
 Operation = Put | Delete | DeleteRange | Update | Get | GetRange | Txn
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LeaseGrant:
     """Grant a lease; `lease_id` None lets the store choose."""
 
@@ -119,21 +123,21 @@ class LeaseGrant:
     lease_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LeaseKeepAlive:
     """Move the deadline of a live lease to cluster time + its TTL."""
 
     lease_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LeaseRevoke:
     """End a lease now; its keys go in the same revision."""
 
     lease_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetInvariant:
     """Demand something of every later value of a key, or (`is_prefix`) of all keys under one.
 
@@ -157,7 +161,7 @@ class LockMode(IntEnum):
     """Up to `capacity` holders, on which all places of the lock agree."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Acquire:
     """Take a place in the queue of each lock; held once it heads them all, each with its token.
 
@@ -180,21 +184,21 @@ class Acquire:
     """Report it when it is held for longer; nothing else happens."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Attach:
     """Say that somebody still waits at these places; the others leave (B8)."""
 
     places: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Confirm:
     """Say that the caller knows that it holds: a grant that nobody confirms is taken back (B8)."""
 
     key: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fence:
     """A claim: the current holder of `lock` has exactly this token."""
 
@@ -202,7 +206,7 @@ class Fence:
     token: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Release:
     """End an acquisition, by its key or by the fence of one of its locks; it may still be queued.
 
@@ -217,7 +221,7 @@ class Release:
     unless_confirmed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GuardPrefix:
     """Refuse mutations under a prefix without the fence of a lock's exclusive holder (I4).
 
@@ -229,19 +233,19 @@ class GuardPrefix:
     per_key: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SessionOpen:
     """Open a session; its id is never given again."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SessionClose:
     """End a session: what is not acknowledged in it can be asked about no more."""
 
     session_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SessionIdentity:
     """The `sequence`-th mutation of a session; all below `first_unacked` were answered."""
 
@@ -250,7 +254,7 @@ class SessionIdentity:
     first_unacked: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KeyIdentity:
     """An identity of the caller's own, kept `key_retention_ms` after the mutation."""
 
@@ -260,14 +264,14 @@ class KeyIdentity:
 Identity = SessionIdentity | KeyIdentity
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Resolve:
     """Ask for good what became of an identity: its stored reply, or it is burned."""
 
     identity: Identity
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Member:
     """A node as the replicated state knows it: the disk that may vote under its name."""
 
@@ -276,7 +280,7 @@ class Member:
     command_version: int = COMMAND_VERSION
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Bootstrap:
     """Give the cluster its identity, members and limits; the first wins, later ones do nothing."""
 
@@ -285,14 +289,14 @@ class Bootstrap:
     limits: ApplyLimits
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MemberDisk:
     """Bind a member's name to another disk (rejoin after a lost disk)."""
 
     member: Member
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HashMarker:
     """Make every node hash its state at this entry's index; `nonce` tells markers apart."""
 
@@ -315,7 +319,7 @@ Mutation = (
 """What can carry an identity and fences; what writes keys, a condition too."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """A mutation with what decides whether it is done: who asked before, fences, a condition."""
 
@@ -344,7 +348,7 @@ BareCommand = (
 Command = BareCommand | Request
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """One log entry: a stamp of cluster time (None: time stands) and commands; none is a tick."""
 

@@ -15,7 +15,7 @@ _F64 = Struct("<d")
 _CLAUSE = Struct("<BBB")  # tag, target, operator
 
 _NONE, _CLAUSE_TAG, _ALL, _ANY, _NOT = range(5)
-_NULL, _FALSE, _TRUE, _INTEGER, _FLOAT, _TEXT, _BYTES = range(7)
+_NULL, _FALSE, _TRUE, INTEGER, _FLOAT, _TEXT, _BYTES = range(7)
 
 
 def encode_condition(condition: Condition | None) -> bytes:
@@ -41,7 +41,7 @@ def encode_literal(literal: Literal) -> bytes:
         case bool():
             return U8.pack(_TRUE if literal else _FALSE)
         case int():
-            return U8.pack(_INTEGER) + I64.pack(literal)
+            return U8.pack(INTEGER) + I64.pack(literal)
         case float():
             _demand_finite(literal)
             return U8.pack(_FLOAT) + _F64.pack(literal)
@@ -56,7 +56,7 @@ def read_literal(reader: Reader) -> Literal:
     tag = reader.number(U8)
     if tag == _BYTES:
         return reader.sized(U32)
-    if tag == _INTEGER:
+    if tag == INTEGER:
         return reader.number(I64)
     if tag == _TEXT:
         return reader.text(U32)

@@ -4,8 +4,9 @@ Imports: core only. Nothing here raises for a user's data: what cannot be compar
 the clause is false, and the answer says so.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from kvraft.core.values import value
 
 Literal = bytes | int | float | str | bool | None
 """Of a clause: bytes for `value`, int for numbers, and any JSON scalar for a JSON pointer."""
@@ -50,7 +51,7 @@ class Operator(IntEnum):
     """Bytes, or a JSON string."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Clause:
     """One comparison. On an absent key (or place) NE is true, and all others but EXISTS false."""
 
@@ -61,21 +62,21 @@ class Clause:
     pointer: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class All:
     """True where every part is."""
 
     parts: tuple["Condition", ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AnyOf:
     """True where one part is."""
 
     parts: tuple["Condition", ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Not:
     """True where its part is false."""
 

@@ -40,8 +40,7 @@ class Granting(Committing):
 
     def _park_grants(self) -> None:
         """End an entry: of what it did not reach, keep what could be granted."""
-        if self._unsettled:
-            self._unsettled = pending_locks(self._places, self._unsettled, self.limits)
+        self._unsettled = pending_locks(self._places, self._unsettled, self.limits)
 
     def _admit(self, name: bytes) -> None:
         places = self._places

@@ -5,10 +5,10 @@ copies in one batch the second is a replay (B4). What the identity machinery its
 recorded: it says nothing about the request.
 """
 
-from kvraft.core.commands import Identity, KeyIdentity, SessionIdentity
+from kvraft.core.commands import Identity, KeyIdentity
 from kvraft.core.errors import Reason
 from kvraft.core.limits import ApplyLimits
-from kvraft.core.outcomes import ABANDONED, Outcome, Outcomes, pack_outcome, sequence_number
+from kvraft.core.outcomes import ABANDONED, Outcome, Outcomes, pack_outcome
 from kvraft.core.results import Refused, Replayed, Resolved, Result, SessionResult
 from kvraft.core.sessions import Sessions
 
@@ -75,7 +75,10 @@ class Identities:
     ) -> None:
         """Keep the answer to a request that `find` did not know."""
         packed = pack_outcome(request_hash, result, limits.outcome_reply_bytes)
-        self._keep(identity, revision, packed, now_ms)
+        if isinstance(identity, KeyIdentity):
+            self.outcomes.add_key(identity.key, now_ms, revision, packed)
+        else:
+            self.outcomes.add_sequence(identity.session_id, identity.sequence, revision, packed)
 
     def resolve(self, identity: Identity, now_ms: int, limits: ApplyLimits) -> Resolved | Refused:
         """Return what became of a request, for good: one that was not applied never will be."""
@@ -109,44 +112,33 @@ class Identities:
     def _look_up(
         self, identity: Identity, now_ms: int, limits: ApplyLimits
     ) -> Outcome | Refused | None:
+        """Take note of what a session says, refuse sequences outside of its window, and look."""
         if isinstance(identity, KeyIdentity):
             found = self.outcomes.of_key(identity.key)
         else:
-            refused = self._use(identity, now_ms, limits)
-            if refused is not None:
-                return refused
-            found = self.outcomes.of_sequence(identity.session_id, identity.sequence)
+            session_id, sequence = identity.session_id, identity.sequence
+            session = self.sessions.get(session_id)
+            if session is None:
+                return _no_session(session_id)
+            first_unacked = identity.first_unacked
+            if first_unacked > session[0]:
+                self.outcomes.drop_below(session_id, first_unacked)
+            else:
+                first_unacked = session[0]
+            if session != (first_unacked, now_ms):
+                self.sessions.use(session_id, first_unacked, now_ms)
+            if not first_unacked <= sequence < first_unacked + limits.session_window:
+                return _outside(session_id, sequence, first_unacked, limits)
+            found = self.outcomes.of_sequence(session_id, sequence)
         if found is None and self.outcomes.are_full(limits):
             return _full(self.outcomes, limits)
         return found
-
-    def _use(self, identity: SessionIdentity, now_ms: int, limits: ApplyLimits) -> Refused | None:
-        """Take note of what a session says, and refuse sequences outside of its window."""
-        session_id, sequence = identity.session_id, identity.sequence
-        session = self.sessions.table.get(session_id)
-        if session is None:
-            return _no_session(session_id)
-        first_unacked = max(session[0], identity.first_unacked)
-        if session != (first_unacked, now_ms):
-            self.sessions.use(session_id, first_unacked, now_ms)
-        if first_unacked > session[0]:
-            self.outcomes.drop_below(session_id, first_unacked)
-        if sequence < first_unacked:
-            message = f"sequence {sequence} of session {session_id} was acknowledged"
-            return Refused(Reason.SESSION_EXPIRED, f"{message}, as all below {first_unacked}")
-        if sequence < first_unacked + limits.session_window:
-            return None
-        message = f"sequence {sequence} of session {session_id}: {first_unacked} is unacknowledged"
-        return Refused(
-            Reason.OVERLOAD, f"{message}, the limit session_window is {limits.session_window}"
-        )
 
     def _keep(self, identity: Identity, revision: int, packed: bytes, now_ms: int) -> None:
         if isinstance(identity, KeyIdentity):
             self.outcomes.add_key(identity.key, now_ms, revision, packed)
         else:
-            number = sequence_number(identity.session_id, identity.sequence)
-            self.outcomes.add_sequence(number, revision, packed)
+            self.outcomes.add_sequence(identity.session_id, identity.sequence, revision, packed)
 
     def _end(self, session_id: int) -> None:
         self.sessions.end(session_id)
@@ -155,6 +147,17 @@ class Identities:
 
 def _no_session(session_id: int) -> Refused:
     return Refused(Reason.SESSION_EXPIRED, f"session {session_id} does not exist (any more)")
+
+
+def _outside(session_id: int, sequence: int, first_unacked: int, limits: ApplyLimits) -> Refused:
+    """Say why a sequence is outside of its session's window."""
+    if sequence < first_unacked:
+        message = f"sequence {sequence} of session {session_id} was acknowledged"
+        return Refused(Reason.SESSION_EXPIRED, f"{message}, as all below {first_unacked}")
+    message = f"sequence {sequence} of session {session_id}: {first_unacked} is unacknowledged"
+    return Refused(
+        Reason.OVERLOAD, f"{message}, the limit session_window is {limits.session_window}"
+    )
 
 
 def _named(identity: Identity) -> str:

@@ -12,11 +12,11 @@ from kvraft.core.results import KeyValue, Page
 _NUMBERS = Struct("<4qB")  # create_revision, mod_revision, version, lease_id, value_omitted
 
 
-def encode_key_value(entry: KeyValue) -> bytes:
-    """Encode one entry."""
-    key, value = entry[:2]
+def encode_key_value(entry: KeyValue, before: bytes = b"") -> bytes:
+    """Encode one entry, behind what stands before it."""
+    key, value, *numbers = entry
     head, middle = U16.pack(len(key)), U32.pack(len(value))
-    return b"".join((head, key, middle, value, _NUMBERS.pack(*entry[2:])))
+    return b"".join((before, head, key, middle, value, _NUMBERS.pack(*numbers)))
 
 
 def read_key_value(reader: Reader) -> KeyValue:
@@ -30,7 +30,7 @@ def read_key_value(reader: Reader) -> KeyValue:
 
 def encode_optional(entry: KeyValue | None) -> bytes:
     """Encode an entry, or that there is none."""
-    return b"\0" if entry is None else b"\1" + encode_key_value(entry)
+    return b"\0" if entry is None else encode_key_value(entry, b"\1")
 
 
 def read_optional(reader: Reader) -> KeyValue | None:

@@ -24,11 +24,14 @@ class Keyspace(Table[bytes, Record]):
     def put(self, key: bytes, record: Record) -> None:
         """Write a record."""
         old = self._records.get(key)
+        for view in self._views:
+            view.remember(key, old)
         if old is None:
+            self._keys.add(key)
             self.size_bytes += len(key) + len(record[0])
         else:
             self.size_bytes += len(record[0]) - len(old[0])
-        super().put(key, record)
+        self._records[key] = record
 
     def remove(self, key: bytes) -> Record:
         """Remove a record that is there, and return it."""

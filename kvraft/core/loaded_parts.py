@@ -82,7 +82,7 @@ class LoadedIdentities:
         self._last_number = number
         self._check(revision, packed)
         outcomes = self.identities.outcomes
-        outcomes.add_sequence(number, revision, packed)
+        outcomes.add_sequence(session_id, sequence, revision, packed)
         session = self.identities.sessions.get(session_id)
         if session is None:
             outcomes.drop_below(session_id)

@@ -12,8 +12,8 @@ from kvraft.core.command_codec import request_hash
 from kvraft.core.commands import (
     Acquire,
     Attach,
+    BareCommand,
     Bootstrap,
-    Command,
     CompareAndSet,
     Confirm,
     Delete,
@@ -51,7 +51,7 @@ from kvraft.core.results import (
     Refused,
     Result,
 )
-from kvraft.core.transactions import KeyMutation, planned, unmet
+from kvraft.core.transactions import PLANNERS, KeyMutation, unmet
 
 
 class StateMachine(LockCommands):
@@ -72,29 +72,29 @@ class StateMachine(LockCommands):
         begun_at = self.revision
         self.changes = []
         self.lock_changes = []
-        self._age_out(len(entry.commands))
+        count = len(entry.commands)
+        self._identities.age_out(self.cluster_time_ms, self.limits, count)
+        self._ended.age_out(self.cluster_time_ms, self.limits.expiries_per_entry + 2 * count)
         self._grants_left = self.limits.grants_per_entry
         self._expire()
         results: list[Result] = []
         self.revisions = revisions = []
         for command in entry.commands:
-            results.append(self._execute(command))
+            if isinstance(command, Request):  # by far the most
+                results.append(self._request(command))
+            else:
+                results.append(self._execute(command))
             revisions.append(self.revision)
-        self._park_grants()
+        if self._unsettled:
+            self._park_grants()
         self._history.trim(self.cluster_time_ms, self.limits)
         self._discard(2 * (self.revision - begun_at) + DISCARDED_PER_APPLY)
         return results
 
-    def _age_out(self, commands: int) -> None:
-        self._identities.age_out(self.cluster_time_ms, self.limits, commands)
-        self._ended.age_out(self.cluster_time_ms, self.limits.expiries_per_entry + 2 * commands)
-
-    def _execute(self, command: Command) -> Result:  # noqa: C901, PLR0911, PLR0912 - one line for each command
+    def _execute(self, command: BareCommand) -> Result:  # noqa: C901, PLR0911, PLR0912 - one line for each command
         match command:
             case Put() | CompareAndSet() | Delete() | DeleteRange() | Update() | Txn():
-                return self._change_keys(self._plan(), command)
-            case Request():
-                return self._request(command)
+                return self._mutate(self._plan(), command)
             case LeaseGrant() | LeaseRevoke() | SetInvariant() | GuardPrefix() | Release():
                 return self._mutate(self._plan(), command)
             case LeaseKeepAlive():
@@ -165,11 +165,14 @@ class StateMachine(LockCommands):
             plan.guards = self._guards
         return plan
 
-    def _mutate(self, plan: Plan, mutation: Mutation) -> Result:  # noqa: PLR0911 - one line a kind
+    def _mutate(self, plan: Plan, mutation: Mutation) -> Result:
         """Do a mutation; what is refused leaves nothing behind."""
+        if isinstance(mutation, KeyMutation):
+            result = PLANNERS[type(mutation)](plan, mutation)
+            if plan.steps and not isinstance(result, Refused):
+                self._commit(plan)
+            return result
         match mutation:
-            case Put() | CompareAndSet() | Update():  # by far the most
-                return self._change_keys(plan, mutation)
             case LeaseGrant():
                 return self._grant(mutation)
             case LeaseRevoke():
@@ -181,13 +184,7 @@ class StateMachine(LockCommands):
             case Release():
                 return self._release(mutation)
             case _:
-                return self._change_keys(plan, mutation)
-
-    def _change_keys(self, plan: Plan, mutation: KeyMutation) -> Result:
-        result = planned(plan, mutation)
-        if plan.steps and not isinstance(result, Refused):
-            self._commit(plan)
-        return result
+                assert_never(mutation)
 
     def _set_invariant(self, command: SetInvariant) -> InvariantResult | Refused:
         changed = self._invariants.replace(command, self.limits)

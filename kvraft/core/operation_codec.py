@@ -29,18 +29,18 @@ from kvraft.core.results import (
     UpdateResult,
 )
 
-TXN = 10
+PUT, UPDATE, TXN = 1, 9, 10
 
 
 def encode_operation(result: OperationResult, *, nested: bool) -> tuple[int, bytes]:
     """Return the type and the body of one operation's result."""
     match result:
         case PutResult():
-            return 1, encode_key_value(result.entry) + encode_optional(result.previous)
+            return PUT, encode_put(result)
         case DeleteResult():
             return 2, I64.pack(result.deleted) + encode_optional(result.previous)
         case UpdateResult():
-            return 9, encode_optional(result.entry) + encode_optional(result.previous)
+            return UPDATE, encode_update(result)
         case GetResult():
             return 16, encode_optional(result.entry)
         case Page():
@@ -49,6 +49,20 @@ def encode_operation(result: OperationResult, *, nested: bool) -> tuple[int, byt
             return TXN, _encode_txn(result, nested=nested)
         case _:
             assert_never(result)
+
+
+def encode_put(result: PutResult) -> bytes:
+    """Encode the body of a put's result."""
+    entry, previous = encode_key_value(result.entry), result.previous
+    return entry + (b"\0" if previous is None else encode_optional(previous))
+
+
+def encode_update(result: UpdateResult) -> bytes:
+    """Encode the body of an update's result."""
+    entry, previous = result.entry, result.previous
+    if entry is None or previous is None:
+        return encode_optional(entry) + encode_optional(previous)
+    return encode_key_value(entry, b"\1") + encode_key_value(previous, b"\1")
 
 
 def _encode_txn(txn: TxnResult, *, nested: bool) -> bytes:
@@ -116,9 +130,9 @@ def read_unmet(reader: Reader) -> Unmet:
 
 
 _OPERATIONS: dict[int, Callable[[Reader], OperationResult]] = {
-    1: read_put,
+    PUT: read_put,
     2: read_delete,
-    9: read_update,
+    UPDATE: read_update,
     16: _read_get,
     17: read_page,
 }

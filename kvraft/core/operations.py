@@ -3,13 +3,16 @@
 Imports: core only. The answer says how things stand once the plan is committed.
 """
 
-from kvraft.core.action_application import apply_actions
-from kvraft.core.commands import CompareAndSet, Delete, DeleteRange, Expect, Put, Update
+from typing import TypeVar
+
+from kvraft.core.action_application import added, apply_actions
+from kvraft.core.commands import ABSENT, CompareAndSet, Delete, DeleteRange, Expect, Put, Update
 from kvraft.core.keyspace import Record
 from kvraft.core.plan import Plan
+from kvraft.core.reply_bounds import bounded
 from kvraft.core.results import CasResult, DeleteResult, KeyValue, PutResult, Refused, UpdateResult
 
-_ABSENT = Expect(absent=True)
+R = TypeVar("R", PutResult, UpdateResult)
 
 
 def put(plan: Plan, command: Put) -> PutResult | Refused:
@@ -21,7 +24,7 @@ def put(plan: Plan, command: Put) -> PutResult | Refused:
         return record
     if old is None or not command.return_previous:
         return PutResult(KeyValue(key, *record))
-    return PutResult(KeyValue(key, *record), KeyValue(key, *old))
+    return _bounded(plan, PutResult(KeyValue(key, *record), KeyValue(key, *old)))
 
 
 def compare_and_set(plan: Plan, command: CompareAndSet) -> CasResult | Refused:
@@ -55,31 +58,38 @@ def delete_range(plan: Plan, command: DeleteRange) -> DeleteResult | Refused:
 def update(plan: Plan, command: Update) -> UpdateResult | Refused:
     """Apply actions to a key; where none of them writes, nothing changes."""
     key = command.key
-    old = plan.get(key)
-    previous = None if old is None else KeyValue(key, *old)
-    changed = apply_actions(
-        command.actions, None if old is None else old[0], plan.json, plan.limits.value_bytes
+    old = plan.keyspace.get(key) if plan.overlay is None else plan.overlay.get(key)
+    value, previous = (None, None) if old is None else (old[0], KeyValue(key, *old))
+    actions, value_bytes = command.actions, plan.limits.value_bytes
+    changed = added(actions, value, value_bytes) or apply_actions(
+        actions, value, plan.json, value_bytes
     )
     if isinstance(changed, Refused):
         return changed
-    if not changed.written or (changed.value is None and old is None):
-        return UpdateResult(previous, previous)
-    if changed.value is not None:
-        record = plan.make(changed.value) or plan.write(
-            command, changed.value, old, keep_lease=True
-        )
+    value, written = changed
+    if not written or (value is None and old is None):
+        return _bounded(plan, UpdateResult(previous, previous))
+    if value is not None:
+        record = plan.make(value) or plan.write(command, value, old, keep_lease=True)
         if isinstance(record, Refused):
             return record
-        return UpdateResult(KeyValue(key, *record), previous)
+        result = UpdateResult(KeyValue(key, *record), previous)
+        fits = old is None or len(value) + len(old[0]) <= plan.limits.reply_bytes
+        return result if fits else _bounded(plan, result)
     assert old is not None
     refused = plan.delete(key, old)
-    return UpdateResult(None, previous) if refused is None else refused
+    return _bounded(plan, UpdateResult(None, previous)) if refused is None else refused
+
+
+def _bounded(plan: Plan, result: R) -> R:
+    """Keep an answer within `reply_bytes`; a transaction does so with all of its own at once."""
+    return result if plan.overlay is not None else bounded(result, plan.limits.reply_bytes)
 
 
 def holds(expect: Expect, old: Record | None) -> bool:
     """Evaluate an expectation; on an absent key only `absent` can hold."""
     if old is None:
-        return expect == _ABSENT
+        return expect is ABSENT or expect == ABSENT
     value, create_revision, mod_revision, version, _ = old
     return (
         not expect.absent

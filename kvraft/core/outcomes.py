@@ -1,16 +1,15 @@
 """Stored outcomes: what was answered to whom, so that nothing is done a second time.
 
-Imports: sortedcontainers, core only. Two tables: by session and sequence, and by a key of the
+Imports: core only. Two tables: by session and sequence, and by a key of the
 caller's own in order of completion. An outcome that nobody may ask for any more (acknowledged, or
 of an ended session) stays until `prune` comes by: one command may make a whole window obsolete, and
 must not pay for it. The invariant: which of them are obsolete depends on the state alone.
 """
 
 from collections.abc import Iterator
+from heapq import heappop, heappush
 from itertools import islice
 from typing import NamedTuple
-
-from sortedcontainers import SortedDict
 
 from kvraft.core.errors import CodecError
 from kvraft.core.limits import ApplyLimits
@@ -79,7 +78,15 @@ def unpack_outcome(revision: int, packed: bytes) -> Outcome:
 class Outcomes:
     """All stored outcomes, and what they take."""
 
-    __slots__ = ("_next_number", "_numbers", "_obsolete", "keyed", "sequences", "size_bytes")
+    __slots__ = (
+        "_next_number",
+        "_numbers",
+        "_obsolete",
+        "_to_prune",
+        "keyed",
+        "sequences",
+        "size_bytes",
+    )
 
     def __init__(self) -> None:
         self.sequences: Table[int, SequenceRecord] = Table()
@@ -89,7 +96,8 @@ class Outcomes:
         self.size_bytes = 0
         self._numbers: dict[bytes, int] = {}
         self._next_number = 1
-        self._obsolete = SortedDict()  # session_id -> end of its sequences that are to go
+        self._obsolete: dict[int, int] = {}  # session_id -> end of its sequences that are to go
+        self._to_prune: list[int] = []  # the same sessions, as a heap
 
     def __len__(self) -> int:
         return len(self.sequences) + len(self.keyed)
@@ -110,28 +118,35 @@ class Outcomes:
         record = self.sequences.get(session_id << _SEQUENCE_BITS | sequence)
         return None if record is None else unpack_outcome(*record)
 
-    def add_sequence(self, number: int, revision: int, packed: bytes) -> None:
+    def add_sequence(self, session_id: int, sequence: int, revision: int, packed: bytes) -> None:
         """Keep the outcome of a sequence that has none."""
-        self.sequences.put(number, (revision, packed))
+        self.sequences.put(session_id << _SEQUENCE_BITS | sequence, (revision, packed))
         self.size_bytes += OUTCOME_BYTES + len(packed)
 
     def drop_below(self, session_id: int, end: int = _SEQUENCES_END) -> None:
         """Make the outcomes of a session's sequences below `end` obsolete."""
-        if session_id in self._obsolete or next(self._below(session_id, end), None) is not None:
-            self._obsolete[session_id] = end
+        if session_id not in self._obsolete:
+            last = session_id << _SEQUENCE_BITS | (end - 1)  # mostly it is there
+            is_stored = self.sequences.get(last) is not None
+            if not is_stored and next(self._below(session_id, end), None) is None:
+                return
+            heappush(self._to_prune, session_id)
+        self._obsolete[session_id] = end
 
     def prune(self, budget: int) -> None:
         """Free up to `budget` obsolete outcomes, by (session id, sequence)."""
         while self._obsolete and budget > 0:
-            session_id, end = self._obsolete.peekitem(0)
-            numbers = list(islice(self._below(session_id, end), budget))
+            session_id = self._to_prune[0]
+            end = self._obsolete[session_id]
+            first = session_id << _SEQUENCE_BITS
+            numbers = list(islice(self.sequences.between(first, first + end), budget))
             for number in numbers:
                 _, packed = self.sequences.remove(number)
                 self.size_bytes -= OUTCOME_BYTES + len(packed)
             is_last = len(numbers) < budget or next(self._below(session_id, end), None) is None
             budget -= len(numbers)
             if is_last:
-                del self._obsolete[session_id]
+                del self._obsolete[heappop(self._to_prune)]
 
     def drop_sequences(self) -> None:
         """Forget all sessions' outcomes at once; costs them."""
@@ -140,9 +155,10 @@ class Outcomes:
             self.size_bytes -= 0 if record is None else OUTCOME_BYTES + len(record[1])
         self.sequences = Table()
         self._obsolete.clear()
+        self._to_prune.clear()
 
     def _below(self, session_id: int, end: int) -> Iterator[int]:
-        first = sequence_number(session_id, 0)
+        first = session_id << _SEQUENCE_BITS
         return self.sequences.between(first, first + end)
 
     # -- of keys

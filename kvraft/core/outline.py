@@ -41,22 +41,18 @@ def outline(result: Result, limit: int) -> Result:
 
 def value_bytes(result: Result | OperationResult) -> int:
     """Return the bytes of an answer's values: what is too large to keep is not even encoded."""
+    if isinstance(result, PutResult | UpdateResult):  # most are one
+        entry, previous = result.entry, result.previous
+        size = 0 if entry is None else len(entry.value)
+        return size if previous is None else size + len(previous.value)
     match result:
-        case PutResult(entry, None) | UpdateResult(KeyValue() as entry, None):
-            return len(entry.value)
-        case PutResult(entry, previous) | UpdateResult(entry, previous):
-            return _size(entry) + _size(previous)
-        case DeleteResult(_, entry) | CasResult(_, entry) | GetResult(entry):
-            return _size(entry)
+        case CasResult(_, entry) | DeleteResult(_, entry) | GetResult(entry):
+            return 0 if entry is None else len(entry.value)
         case Unmet(_, _, entries) | Page(entries):
-            return sum(map(_size, entries))
+            return sum([len(entry.value) for entry in entries])
         case TxnResult(missed, results):
             return sum(map(value_bytes, results)) + (0 if missed is None else value_bytes(missed))
     return 0
-
-
-def _size(entry: KeyValue | None) -> int:
-    return 0 if entry is None else len(entry.value)
 
 
 def restored(result: Result) -> Result:

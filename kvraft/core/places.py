@@ -215,7 +215,7 @@ class Places:
 
     def next_deadline_ms(self) -> int | None:
         """Return the earliest deadline, in cluster time; None: nothing is timed."""
-        first: int | None = self._due[0] if self._due else None
+        first: int | None = self._due[0] if self._by_key and self._due else None
         return None if first is None else first >> _ID_BITS
 
     # -- changing

@@ -29,11 +29,6 @@ R = TypeVar("R", bound=OperationResult)
 
 def bounded(result: R, reply_bytes: int) -> R:
     """Return the answer to a mutation with at most `reply_bytes` of values."""
-    if isinstance(result, UpdateResult):  # a hot path: nearly all of them fit
-        entry, previous = result.entry, result.previous
-        size = 0 if entry is None else len(entry.value)
-        if size + (0 if previous is None else len(previous.value)) <= reply_bytes:
-            return result
     fitting = _Room(reply_bytes).operation(result)
     assert isinstance(fitting, type(result))
     return fitting

@@ -7,20 +7,24 @@ transaction inside another holds none.
 from collections.abc import Callable
 from struct import Struct
 from struct import error as struct_error
-from typing import assert_never
+from typing import Any, assert_never
 
 from kvraft.core.binary import I64, U8, U16, U32, Reader, sized
 from kvraft.core.errors import CodecError, Reason
-from kvraft.core.key_value_codec import encode_optional, read_optional
+from kvraft.core.key_value_codec import encode_key_value, read_optional
 from kvraft.core.lock_codec import (
     KEPT_LOCK_RESULT_DECODERS,
     LOCK_RESULT_DECODERS,
     encode_lock_result,
 )
 from kvraft.core.operation_codec import (
+    PUT,
     TXN,
+    UPDATE,
     encode_operation,
+    encode_put,
     encode_unmet,
+    encode_update,
     read_delete,
     read_put,
     read_txn,
@@ -51,6 +55,7 @@ from kvraft.core.results import (
 )
 
 _RESULT_VERSION = 2
+_CAS = 3
 _FRAME = Struct("<BB")
 _PAIR = Struct("<2q")
 _TRIPLE = Struct("<3q")
@@ -60,7 +65,12 @@ _KEPT = Struct("<qB")  # revision, omitted
 def encode_result(result: Result) -> bytes:
     """Encode one result; CodecError if a number or a length does not fit."""
     try:
-        kind, body = _encode(result)
+        frequent = _FREQUENT.get(type(result))
+        if frequent is None:
+            kind, body = _encode(result)
+        else:
+            kind, encode = frequent
+            body = encode(result)
         return _FRAME.pack(kind, _RESULT_VERSION) + body
     except (struct_error, UnicodeEncodeError) as error:
         raise CodecError(f"{type(result).__name__} does not fit its encoding: {error}") from error
@@ -83,7 +93,7 @@ def _encode(result: Result) -> tuple[int, bytes]:  # noqa: C901, PLR0911, PLR091
         case PutResult() | DeleteResult() | UpdateResult() | TxnResult():
             return encode_operation(result, nested=False)
         case CasResult():
-            return 3, U8.pack(result.succeeded) + encode_optional(result.entry)
+            return _CAS, _encode_cas(result)
         case LeaseResult():
             return 4, _TRIPLE.pack(result.lease_id, result.ttl_ms, result.remaining_ms)
         case RevokeResult():
@@ -109,6 +119,11 @@ def _encode(result: Result) -> tuple[int, bytes]:  # noqa: C901, PLR0911, PLR091
             return encode_lock_result(result)
         case _:
             assert_never(result)
+
+
+def _encode_cas(result: CasResult) -> bytes:
+    entry, succeeded = result.entry, b"\1" if result.succeeded else b"\0"
+    return succeeded + b"\0" if entry is None else encode_key_value(entry, succeeded + b"\1")
 
 
 def _encode_kept(result: Result | None) -> bytes:
@@ -187,16 +202,22 @@ def _read_kept(reader: Reader) -> Result | None:
     return decode(reader)
 
 
+_FREQUENT: dict[type[Result], tuple[int, Callable[[Any], bytes]]] = {
+    PutResult: (PUT, encode_put),
+    CasResult: (_CAS, _encode_cas),
+    UpdateResult: (UPDATE, encode_update),
+}
+"""What most answers are, without the way through all kinds."""
 _KEEPABLE: dict[int, Callable[[Reader], Result]] = {
-    1: read_put,
+    PUT: read_put,
     2: read_delete,
-    3: _read_cas,
+    _CAS: _read_cas,
     4: _read_lease,
     5: _read_revoke,
     6: _read_member,
     7: _read_marker,
     8: _read_refused,
-    9: read_update,
+    UPDATE: read_update,
     TXN: read_txn,
     11: read_unmet,
     12: _read_invariant,

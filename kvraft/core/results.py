@@ -1,11 +1,11 @@
 """What the state machine answers: immutable values, one kind for each command."""
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
 from kvraft.core.commands import Fence
 from kvraft.core.errors import Reason
+from kvraft.core.values import value
 
 
 class KeyValue(NamedTuple):
@@ -22,7 +22,7 @@ class KeyValue(NamedTuple):
     """The value was left out, because the reply would have been larger than `reply_bytes`."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PutResult:
     """A write that was applied; `previous` only where it was asked for and there was one."""
 
@@ -30,7 +30,7 @@ class PutResult:
     previous: KeyValue | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeleteResult:
     """How many entries went; 0 took no revision."""
 
@@ -38,7 +38,7 @@ class DeleteResult:
     previous: KeyValue | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CasResult:
     """`succeeded` with the new entry, or not, with the current one (None: absent)."""
 
@@ -46,7 +46,7 @@ class CasResult:
     entry: KeyValue | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UpdateResult:
     """An update that was applied: the entry after it and before it (None: absent)."""
 
@@ -54,7 +54,7 @@ class UpdateResult:
     previous: KeyValue | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unmet:
     """The condition was false: an answer, nothing was applied."""
 
@@ -66,14 +66,14 @@ class Unmet:
     """What stands now at the keys that the condition names (once each; absent ones are missing)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GetResult:
     """What a transaction read; None: absent."""
 
     entry: KeyValue | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TxnResult:
     """A transaction that was applied: `unmet` None where `then` was done, one result for each."""
 
@@ -81,7 +81,7 @@ class TxnResult:
     results: tuple["OperationResult", ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InvariantResult:
     """The invariant stands (or is gone, where nothing is demanded any more)."""
 
@@ -89,14 +89,14 @@ class InvariantResult:
     is_prefix: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SessionResult:
     """A session that was opened or closed."""
 
     session_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Resolved:
     """For good: what an identity's mutation was answered (None: never applied, and never will be).
 
@@ -108,7 +108,7 @@ class Resolved:
     omitted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Replayed:
     """The stored reply to an identity that was answered before, and the revision after it."""
 
@@ -118,7 +118,7 @@ class Replayed:
     """Part of it was too large to keep, see `outline`; read at `revision`."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LeaseResult:
     """A lease as it stands: granted TTL, and what remains of it in cluster time."""
 
@@ -127,7 +127,7 @@ class LeaseResult:
     remaining_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RevokeResult:
     """A lease that ended on request, and how many keys went with it."""
 
@@ -156,7 +156,7 @@ class Ending(IntEnum):
     LEASE_REVOKED = 5
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AcquireResult:
     """How an acquisition stands, for good only where it ended."""
 
@@ -173,28 +173,28 @@ class AcquireResult:
     ending: Ending | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReleaseResult:
     """Whether there was such an acquisition; where there was none, nothing changed."""
 
     released: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AttachResult:
     """How many of the places were still there."""
 
     attached: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GuardResult:
     """The guard stands (or is gone)."""
 
     prefix: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MemberResult:
     """The member table took effect: which cluster, and which disk stands for the name.
 
@@ -206,7 +206,7 @@ class MemberResult:
     disk_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MarkerResult:
     """The index at which every node hashes its state for this nonce."""
 
@@ -214,7 +214,7 @@ class MarkerResult:
     nonce: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refused:
     """The command changed nothing: why, in a word for programs and a sentence for people."""
 
@@ -245,7 +245,7 @@ Result = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Page:
     """Part of a range in key order; `more` says that entries follow the last one."""
 
@@ -257,7 +257,7 @@ OperationResult = PutResult | DeleteResult | UpdateResult | GetResult | Page | T
 """Of one operation inside a transaction."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LeaseDescription:
     """A lease with its keys, for people and for `lease show`; a list leaves the keys out."""
 
@@ -269,7 +269,7 @@ class LeaseDescription:
     """How many keys it has, also where `keys` is left out."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlaceDescription:
     """One acquisition of a lock, for people."""
 
@@ -283,7 +283,7 @@ class PlaceDescription:
     """Cluster time of the grant or, of a queued one, of its enqueueing."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LockDescription:
     """A lock that somebody holds or waits for; holders by token, waiters in their order."""
 

@@ -20,10 +20,12 @@ _ID_MASK = (1 << _ID_BITS) - 1
 class Sessions:
     """All open sessions, and the counter that names new ones."""
 
-    __slots__ = ("_due", "next_id", "table")
+    __slots__ = ("_due", "get", "next_id", "table")
 
     def __init__(self, next_id: int = 1) -> None:
         self.table: Table[int, SessionRecord] = Table()
+        self.get = self.table.get
+        """Returns a session; None if there is none (any more)."""
         self.next_id = next_id
         """Ids are handed out from here, upwards; never the same one twice."""
         # time of use and id in one integer: sorts by (used_ms, id), a third of a tuple's memory.
@@ -31,10 +33,6 @@ class Sessions:
 
     def __len__(self) -> int:
         return len(self.table)
-
-    def get(self, session_id: int) -> SessionRecord | None:
-        """Return a session; None if there is none (any more)."""
-        return self.table.get(session_id)
 
     def open(self, now_ms: int) -> int:
         """Begin a session, and return its id."""
@@ -51,7 +49,7 @@ class Sessions:
 
     def use(self, session_id: int, first_unacked: int, now_ms: int) -> None:
         """Note that a live session was used, and what it has been answered."""
-        record = self.table.get(session_id)
+        record = self.get(session_id)
         assert record is not None, session_id
         if record != (first_unacked, now_ms):
             self.table.put(session_id, (first_unacked, now_ms))

@@ -8,7 +8,7 @@ records of an MVCC database; a stack of overlays would tax every read and leave 
 Imports: sortedcontainers, core limits. The invariant: a view's content never changes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import merge
 from itertools import islice
 from typing import Generic, TypeVar
@@ -35,11 +35,13 @@ class _Records(dict[K, V]):
 class Table(Generic[K, V]):
     """Records by key, in key order. Records are immutable; None is not a record."""
 
-    __slots__ = ("_keys", "_records", "_views", "discarded")
+    __slots__ = ("_keys", "_records", "_views", "discarded", "get")
 
     def __init__(self) -> None:
         # Records are plain tuples: the collector stops tracking them at its first look.
         self._records: dict[K, V] = _Records()
+        self.get: Callable[[K], V | None] = self._records.get
+        """Returns the record of a key; None if absent. The dict's own: the hottest call."""
         self._keys = SortedList()
         self._views: list[TableView[K, V]] = []
         self.discarded: list[dict[K, V | None]] = []
@@ -47,19 +49,16 @@ class Table(Generic[K, V]):
     def __len__(self) -> int:
         return len(self._records)
 
-    def get(self, key: K) -> V | None:
-        """Return the record of a key; None if absent."""
-        return self._records.get(key)
-
     def put(self, key: K, record: V) -> None:
         """Write a record."""
+        records = self._records
         if self._views:
-            old = self._records.get(key)
+            old = records.get(key)
             for view in self._views:
                 view.remember(key, old)
-        if key not in self._records:
+        if key not in records:
             self._keys.add(key)
-        self._records[key] = record
+        records[key] = record
 
     def remove(self, key: K) -> V:
         """Remove a record that is there, and return it."""

@@ -4,8 +4,9 @@ Imports: core only. Nested once; the first operation that is refused refuses the
 message names its place. Also the door to single mutations, which are planned the same way.
 """
 
+from collections.abc import Callable
 from itertools import islice
-from typing import TypeVar
+from typing import Any
 
 from kvraft.core.commands import (
     CompareAndSet,
@@ -40,37 +41,10 @@ from kvraft.core.results import (
     UpdateResult,
 )
 
-KeyMutation = Put | Delete | DeleteRange | CompareAndSet | Update | Txn
+KeyMutation = Put | CompareAndSet | Update | Delete | DeleteRange | Txn
 
 
 KeyResult = PutResult | DeleteResult | CasResult | UpdateResult | TxnResult
-
-
-def planned(plan: Plan, mutation: KeyMutation) -> KeyResult | Refused:  # noqa: PLR0911 - one line for each mutation
-    """Plan a mutation of keys; an answer of several entries is kept within `reply_bytes`."""
-    match mutation:
-        case Put(return_previous=False):
-            return put(plan, mutation)
-        case CompareAndSet():
-            return compare_and_set(plan, mutation)
-        case Delete():
-            return delete(plan, mutation)
-        case Update():
-            return _bounded(plan, update(plan, mutation))
-        case Txn():
-            plan.overlay = Overlay(plan.keyspace)
-            return _bounded(plan, transact(plan, mutation))
-        case Put():
-            return _bounded(plan, put(plan, mutation))
-        case DeleteRange():
-            return delete_range(plan, mutation)
-
-
-R = TypeVar("R", PutResult, UpdateResult, TxnResult)
-
-
-def _bounded(plan: Plan, result: R | Refused) -> R | Refused:
-    return result if isinstance(result, Refused) else bounded(result, plan.limits.reply_bytes)
 
 
 def unmet(plan: Plan, condition: Condition) -> Unmet | None:
@@ -100,6 +74,23 @@ def transact(plan: Plan, txn: Txn) -> TxnResult | Refused:
             return Refused(result.reason, f"{name}[{number}]: {result.message}")
         results.append(result)
     return TxnResult(missed, tuple(results))
+
+
+def _transact_bounded(plan: Plan, txn: Txn) -> TxnResult | Refused:
+    plan.overlay = Overlay(plan.keyspace)
+    result = transact(plan, txn)
+    return result if isinstance(result, Refused) else bounded(result, plan.limits.reply_bytes)
+
+
+PLANNERS: dict[type[KeyMutation], Callable[[Plan, Any], KeyResult | Refused]] = {
+    Put: put,
+    Delete: delete,
+    DeleteRange: delete_range,
+    CompareAndSet: compare_and_set,
+    Update: update,
+    Txn: _transact_bounded,
+}
+"""What plans a mutation of keys; an answer of several entries is kept within `reply_bytes`."""
 
 
 def _operate(plan: Plan, operation: Operation) -> OperationResult | Refused:  # noqa: PLR0911 - one line for each operation

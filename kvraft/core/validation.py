@@ -56,7 +56,7 @@ from kvraft.core.validation_locks import (
     lock_refusal,
 )
 from kvraft.core.validation_txn import txn_refusal
-from kvraft.core.validation_writes import operation_bytes, operation_refusal
+from kvraft.core.validation_writes import is_plain, operation_bytes, operation_refusal
 
 _NAME_BYTES = 255  # a length of one byte in the encoding
 _VERSION_MAX = (1 << 16) - 1  # two bytes in the encoding
@@ -68,14 +68,14 @@ def validate(  # noqa: C901, PLR0911 - one line for each command
 ) -> Refused | None:
     """Say why a command must not be proposed (the limit and the actual size), or None."""
     match command:
+        case Request():  # by far the most
+            return _request(command, limits)
         case Put() | Delete() | DeleteRange() | CompareAndSet() | Update() | Txn():
             return _mutation(command, limits, 0)
         case LeaseGrant() | LeaseRevoke() | SetInvariant() | Release() | GuardPrefix():
             return _mutation(command, limits, 0)
         case Acquire() | Attach() | Confirm():
             return lock_refusal(command, limits) or _too_large(lock_bytes(command), limits)
-        case Request():
-            return _request(command, limits)
         case LeaseKeepAlive():
             return lease_id_refusal(command.lease_id, limits)
         case SessionOpen():
@@ -96,6 +96,8 @@ def validate(  # noqa: C901, PLR0911 - one line for each command
 
 def _mutation(command: Mutation, limits: RequestLimits, extra: int) -> Refused | None:
     """Check a mutation; `extra` bytes of its request are not its own."""
+    if isinstance(command, Put) and is_plain(command, limits, extra):
+        return None
     match command:
         case LeaseGrant():
             return lease_id_refusal(command.lease_id, limits) or not_int64("ttl_ms", command.ttl_ms)

@@ -1,10 +1,11 @@
 """What an update may ask: the operand that fits each action, and their number.
 
-Imports: core actions, bounds, json_value, limits, results, validation_conditions.
+Imports: core actions, bounds, int64, json_value, limits, results, validation_conditions.
 """
 
 from kvraft.core.actions import Action, ActionKind
 from kvraft.core.bounds import invalid
+from kvraft.core.int64 import INT64_MAX, INT64_MIN
 from kvraft.core.json_value import Unreadable, parse
 from kvraft.core.limits import JSON_DEPTH, RequestLimits
 from kvraft.core.results import Refused
@@ -22,6 +23,7 @@ _OPERANDS: dict[ActionKind, tuple[type, ...]] = {
     ActionKind.JSON_ADD: (int, float),
     ActionKind.JSON_REMOVE: (type(None),),
 }
+_COUNTING = frozenset({ActionKind.ADD, ActionKind.MIN, ActionKind.MAX})
 _WITH_POINTER = frozenset({ActionKind.JSON_SET, ActionKind.JSON_ADD, ActionKind.JSON_REMOVE})
 
 
@@ -30,6 +32,10 @@ def actions_refusal(actions: tuple[Action, ...], limits: RequestLimits) -> Refus
     if not 0 < len(actions) <= limits.actions:
         return invalid(f"an update takes 1 to {limits.actions} actions, not {len(actions)}")
     for index, action in enumerate(actions):
+        operand = action.operand
+        is_number = type(operand) is int and INT64_MIN <= operand <= INT64_MAX
+        if is_number and action.kind in _COUNTING and not action.pointer:
+            continue
         refused = _operand(action, limits) or _pointer(action, limits)
         if refused is not None:
             place = f"actions[{index}] {action.kind.name}"
@@ -39,7 +45,10 @@ def actions_refusal(actions: tuple[Action, ...], limits: RequestLimits) -> Refus
 
 def actions_bytes(actions: tuple[Action, ...]) -> int:
     """Return what they count towards `request_bytes`."""
-    return sum(len(action.pointer) + literal_bytes(action.operand) for action in actions)
+    size = 0
+    for action in actions:
+        size += len(action.pointer) + literal_bytes(action.operand)
+    return size
 
 
 def _operand(action: Action, limits: RequestLimits) -> Refused | None:

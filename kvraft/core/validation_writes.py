@@ -15,6 +15,7 @@ from kvraft.core.bounds import (
     too_large,
 )
 from kvraft.core.commands import (
+    ABSENT,
     CompareAndSet,
     Delete,
     DeleteRange,
@@ -28,6 +29,7 @@ from kvraft.core.limits import RequestLimits
 from kvraft.core.results import Refused
 from kvraft.core.validation_actions import actions_bytes, actions_refusal
 
+_EMPTY = Expect()
 SingleOperation = Put | CompareAndSet | Delete | DeleteRange | Update | Get | GetRange
 
 
@@ -39,11 +41,10 @@ def operation_refusal(operation: SingleOperation, limits: RequestLimits) -> Refu
         case CompareAndSet():
             return _expect(operation.expect, limits) or _write(operation, limits)
         case Update():
-            return (
-                key_refusal(operation.key, limits)
-                or actions_refusal(operation.actions, limits)
-                or _attachment(operation, limits)
-            )
+            refused = key_refusal(operation.key, limits)
+            refused = refused or actions_refusal(operation.actions, limits)
+            is_attached = operation.lease_id is not None or operation.ttl_ms is not None
+            return refused or (_attachment(operation, limits) if is_attached else None)
         case Delete() | Get():
             return key_refusal(operation.key, limits)
         case DeleteRange():
@@ -54,6 +55,18 @@ def operation_refusal(operation: SingleOperation, limits: RequestLimits) -> Refu
             )
         case _:
             assert_never(operation)
+
+
+def is_plain(command: Put, limits: RequestLimits, extra: int) -> bool:
+    """Tell at a glance of most puts, those without a lease, that nothing is wrong with them.
+
+    `extra` bytes of its request are not the put's.
+    """
+    if command.lease_id is not None or command.ttl_ms is not None:
+        return False
+    key_bytes, value_bytes = len(command.key), len(command.value)
+    fits = 0 < key_bytes <= limits.key_bytes and value_bytes <= limits.value_bytes
+    return fits and key_bytes + value_bytes + extra <= limits.request_bytes
 
 
 def operation_bytes(operation: SingleOperation) -> int:
@@ -104,9 +117,11 @@ def _attachment(command: Put | CompareAndSet | Update, limits: RequestLimits) ->
 
 
 def _expect(expect: Expect, limits: RequestLimits) -> Refused | None:
-    if expect == Expect():
+    if expect is ABSENT or expect == ABSENT:
+        return None
+    if expect == _EMPTY:
         return invalid("expect is empty: set absent, value, version or a revision")
-    if expect.absent and expect != Expect(absent=True):
+    if expect.absent:
         return invalid("expect says absent and something of the entry at once")
     return (
         too_large("expected value", len(expect.value or b""), "value_bytes", limits.value_bytes)

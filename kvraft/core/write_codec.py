@@ -4,21 +4,24 @@ Imports: core only. They stand in frames of their own (`command_codec`), and in 
 """
 
 from collections.abc import Callable
+from itertools import repeat
 from struct import Struct
 from typing import assert_never
 
 from kvraft.core.actions import Action, ActionKind
 from kvraft.core.binary import U8, U16, U32, Reader, sized
-from kvraft.core.commands import CompareAndSet, Delete, DeleteRange, Expect, Put, Update
-from kvraft.core.condition_codec import encode_literal, read_literal
+from kvraft.core.commands import ABSENT, CompareAndSet, Delete, DeleteRange, Expect, Put, Update
+from kvraft.core.condition_codec import INTEGER, encode_literal, read_literal
 from kvraft.core.errors import CodecError
 
 Write = Put | Delete | DeleteRange | Update
 
 _WRITE = Struct("<BqqH")  # options, lease_id, ttl_ms, key size
+_COUNTING = Struct("<BHBq")  # an action without pointer: kind, 0, INTEGER, operand
 _EXPECT = Struct("<Bqqq")  # parts, version, mod_revision, create_revision
 
 _LEASE, _TTL, _KEEP, _PREVIOUS = 1, 2, 4, 8
+_KINDS = {kind.value: kind for kind in ActionKind}
 _ABSENT, _VALUE, _VERSION, _MOD, _CREATE = 1, 2, 4, 8, 16
 
 
@@ -26,12 +29,12 @@ def encode_write(command: Write | CompareAndSet) -> tuple[int, bytes]:
     """Return a command's type and its body."""
     match command:
         case Put():
-            options = _options(command)
+            options = _KEEP if command.keep_lease else 0
             if command.return_previous:
                 options |= _PREVIOUS
             return 1, _head(command, options) + command.value
         case CompareAndSet():
-            head = _head(command, _options(command))
+            head = _head(command, _KEEP if command.keep_lease else 0)
             return 2, head + _encode_expect(command.expect) + command.value
         case Delete():
             return 3, U8.pack(command.return_previous) + command.key
@@ -40,10 +43,7 @@ def encode_write(command: Write | CompareAndSet) -> tuple[int, bytes]:
             return 4, U8.pack(bounded) + sized(U16, command.start) + (command.end or b"")
         case Update():
             actions = b"".join(map(_encode_action, command.actions))
-            attachment = (_LEASE if command.lease_id is not None else 0) | (
-                _TTL if command.ttl_ms is not None else 0
-            )
-            return 11, _head(command, attachment) + U16.pack(len(command.actions)) + actions
+            return 11, _head(command, 0) + U16.pack(len(command.actions)) + actions
         case _:
             assert_never(command)
 
@@ -64,18 +64,13 @@ def optional_number(reader: Reader, present: int, value: int) -> int | None:
     return None
 
 
-def _options(command: Put | CompareAndSet) -> int:
-    options = _KEEP if command.keep_lease else 0
-    if command.lease_id is not None:
-        options |= _LEASE
-    if command.ttl_ms is not None:
-        options |= _TTL
-    return options
-
-
 def _head(command: Put | CompareAndSet | Update, options: int) -> bytes:
-    key = command.key
-    return _WRITE.pack(options, command.lease_id or 0, command.ttl_ms or 0, len(key)) + key
+    key, lease_id, ttl_ms = command.key, command.lease_id, command.ttl_ms
+    if lease_id is not None:
+        options |= _LEASE
+    if ttl_ms is not None:
+        options |= _TTL
+    return _WRITE.pack(options, lease_id or 0, ttl_ms or 0, len(key)) + key
 
 
 def _read_head(reader: Reader, known: int) -> tuple[bytes, int | None, int | None, int]:
@@ -105,6 +100,8 @@ def _encode_expect(expect: Expect) -> bytes:
 
 def _read_expect(reader: Reader) -> Expect:
     parts, version, mod_revision, create_revision = reader.unpack(_EXPECT)
+    if parts == _ABSENT and not (version or mod_revision or create_revision):
+        return ABSENT
     if parts & ~(_ABSENT | _VALUE | _VERSION | _MOD | _CREATE):
         raise CodecError(f"{reader.subject}: unknown expectation {parts:#04x}")
     return Expect(
@@ -117,6 +114,8 @@ def _read_expect(reader: Reader) -> Expect:
 
 
 def _encode_action(action: Action) -> bytes:
+    if type(action.operand) is int and not action.pointer:
+        return _COUNTING.pack(action.kind, 0, INTEGER, action.operand)
     if isinstance(action.operand, str | bool):
         raise CodecError(f"an action has no operand like {action.operand!r}")
     pointer = sized(U16, action.pointer.encode())
@@ -124,6 +123,13 @@ def _encode_action(action: Action) -> bytes:
 
 
 def _read_action(reader: Reader) -> Action:
+    start = reader.offset
+    if start + _COUNTING.size <= reader.end:
+        code, pointer_size, tag, number = _COUNTING.unpack_from(reader.data, start)
+        known = _KINDS.get(code)
+        if known is not None and not pointer_size and tag == INTEGER:
+            reader.offset = start + _COUNTING.size
+            return Action(known, number)
     kind, pointer = reader.number(U8), reader.text(U16)
     operand = read_literal(reader)
     if isinstance(operand, str | bool):
@@ -153,7 +159,7 @@ def _read_delete_range(reader: Reader) -> DeleteRange:
 
 def _read_update(reader: Reader) -> Update:
     key, lease_id, ttl_ms, _ = _read_head(reader, _LEASE | _TTL)
-    actions = tuple([_read_action(reader) for _ in range(reader.number(U16))])
+    actions = tuple(map(_read_action, repeat(reader, reader.number(U16))))
     return Update(key, actions, lease_id, ttl_ms)
 
 

@@ -59,13 +59,13 @@ class EntryCosts:
 
     def of(self, command: Command | Operation) -> int:  # noqa: C901, PLR0911 - one line a kind
         """Return about what `apply` takes for the entry's next command."""
+        if isinstance(command, Request) and command.condition is None:
+            command = command.mutation
         match command:
             case Put() | CompareAndSet():
                 key = command.key
                 self._given[key] = self._given.get(key, 0) + len(command.value)
                 return 1
-            case Request(condition=None):
-                return self.of(command.mutation)
             case Request():
                 return self._condition(command.condition) + self.of(command.mutation)
             case Txn():
@@ -100,15 +100,16 @@ class EntryCosts:
         return min(self._wide, self._machine.lease_extent(command) // ENTRIES_A_COST)
 
     def _update(self, command: Update) -> int:
-        kinds = {action.kind for action in command.actions}
-        given = sum(
-            len(each.operand) for each in command.actions if isinstance(each.operand, bytes)
-        )
+        given, is_json, copies = 0, False, False
+        for action in command.actions:
+            if isinstance(action.operand, bytes):
+                given += len(action.operand)
+            is_json |= action.kind in JSON_ACTIONS
+            copies |= action.kind is ActionKind.APPEND
         if given:
             self._give(command.key, given)
-        if not kinds.isdisjoint(JSON_ACTIONS):
+        if is_json:
             return self._value_bytes(command.key) // JSON_BYTES_A_COST
-        copies = ActionKind.APPEND in kinds
         return self._value_bytes(command.key) // COPIED_BYTES_A_COST if copies else 0
 
     def _condition(self, condition: Condition | None) -> int:

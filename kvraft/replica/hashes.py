@@ -53,7 +53,7 @@ class Hashes:
         self._consensus = consensus
         self._limits = limits
         self._name = name
-        self._hashing: list[_Hashing] = []
+        self.hashing: list[_Hashing] = []
         self._requests: dict[int, _Request] = {}
         self._deadlines: Deadlines[_Request] = Deadlines()
 
@@ -82,35 +82,33 @@ class Hashes:
 
     def on_marker(self, machine: StateMachine, index: int, nonce: int) -> None:
         """Freeze the state at a marker; a node with too many views says that it cannot."""
-        if len(self._hashing) >= self._limits.hash_views:
+        if len(self.hashing) >= self._limits.hash_views:
             self._report(HashReport(nonce, index, machine.revision, ""))
             return
         frozen = machine.freeze()
-        self._hashing.append(_Hashing(nonce, index, frozen, state_hash(frozen)))
+        self.hashing.append(_Hashing(nonce, index, frozen, state_hash(frozen)))
 
     def abort(self) -> None:
         """The state was replaced: what is in progress cannot be finished."""
-        hashing, self._hashing = self._hashing, []
+        hashing, self.hashing = self.hashing, []
         for one in hashing:
             revision = one.frozen.revision
             one.frozen.release()
             self._report(HashReport(one.nonce, one.index, revision, ""))
 
     def step(self, now: Callable[[], float]) -> bool:
-        """Do one slice; True while there is more to do at once."""
-        if not self._hashing:
-            return False
-        hashing, end = self._hashing[0], now() + self._limits.snapshot_slice_ms / 1000
+        """Do one slice of what there is in `hashing`; True while there is more to do at once."""
+        hashing, end = self.hashing[0], now() + self._limits.snapshot_slice_ms / 1000
         digest = next(hashing.steps)
         while digest is None:
             if now() >= end:
                 return True
             digest = next(hashing.steps)
-        self._hashing.pop(0)
+        self.hashing.pop(0)
         revision = hashing.frozen.revision
         hashing.frozen.release()
         self._report(HashReport(hashing.nonce, hashing.index, revision, digest))
-        return bool(self._hashing)
+        return bool(self.hashing)
 
     def on_report(self, node: str, report: HashReport) -> None:
         """Add one node's word to the request that waits for it."""

@@ -58,7 +58,7 @@ class LockHub:
     @property
     def is_busy(self) -> bool:
         """Whether there is anything to tick for."""
-        return bool(self._waiters or self._partings)
+        return bool(self._waiters or self._partings.by_key)
 
     def acquire(
         self, command: Acquire, deadline: float, on_news: Callable[[], None]
@@ -77,7 +77,7 @@ class LockHub:
 
     def feed(self, commands: Sequence[Command]) -> None:
         """Take what the last entry did; after each apply, in the same turn."""
-        if not self.is_busy:
+        if not self._waiters and not self._partings.by_key:
             return
         machine = self._machine()
         for command in commands:
@@ -98,7 +98,7 @@ class LockHub:
         """Let time pass; `is_led`: this node knows a leader."""
         if is_led:
             self._led_at = now
-        if self._partings:
+        if self._partings.by_key:
             self._partings.step(now)
         if not self._waiters:
             return

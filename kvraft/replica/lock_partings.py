@@ -41,11 +41,8 @@ class Partings:
         self._limits = limits
         self._machine = machine
         self._submit = submit
-        self._by_key: dict[bytes, _Parting] = {}
+        self.by_key: dict[bytes, _Parting] = {}
         self._deadlines: Deadlines[_Parting] = Deadlines()
-
-    def __len__(self) -> int:
-        return len(self._by_key)
 
     def add(self, waiter: Waiter, now: float) -> None:
         """Release the place of a stream in a moment; its own lease has no use any more."""
@@ -56,12 +53,12 @@ class Partings:
             command, waiter.index, now + self._limits.lock_grace_ms / 1000, give_up_at
         )
         self._drop(waiter.key)
-        self._by_key[waiter.key] = parting
+        self.by_key[waiter.key] = parting
         self._deadlines.add(parting)
 
     def on_asked_again(self, key: bytes, index: int) -> None:
         """Somebody has asked for the acquisition since: it is theirs."""
-        parting = self._by_key.get(key)
+        parting = self.by_key.get(key)
         if parting is not None and index > parting.index:
             self._drop(key)
 
@@ -73,23 +70,23 @@ class Partings:
             found = self._machine().acquisition(key)
             is_over = found is not None and found.standing is Standing.ENDED
             if is_over or now >= parting.give_up_at:
-                del self._by_key[key]
+                del self.by_key[key]
             else:
                 self._release(key, parting, now)
 
     def clear(self) -> None:
         """Forget them: this node does not know who asked meanwhile."""
-        for key in list(self._by_key):
+        for key in list(self.by_key):
             self._drop(key)
 
     def _release(self, key: bytes, parting: _Parting, now: float) -> None:
         retry_at = now + self._limits.lock_retry_ms / 1000
 
         def done(outcome: Answer | Denied) -> None:
-            if self._by_key.get(key) is not parting:
+            if self.by_key.get(key) is not parting:
                 return
             if isinstance(outcome, Answer):
-                del self._by_key[key]
+                del self.by_key[key]
             else:
                 parting.deadline = retry_at
                 self._deadlines.add(parting)
@@ -97,6 +94,6 @@ class Partings:
         self._submit(parting.command, parting.give_up_at, done)
 
     def _drop(self, key: bytes) -> None:
-        parting = self._by_key.pop(key, None)
+        parting = self.by_key.pop(key, None)
         if parting is not None:
             self._deadlines.discard(parting)

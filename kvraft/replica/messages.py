@@ -4,11 +4,11 @@ Imports: core. One byte of kind, one of version, then the body; anything else is
 """
 
 import struct
-from dataclasses import dataclass
 
 from kvraft.core.codec import decode_command, decode_result, encode_command, encode_result
 from kvraft.core.commands import Command
 from kvraft.core.errors import CodecError, Outcome, Reason
+from kvraft.core.values import value
 from kvraft.replica.outcomes import Answer, Denied
 
 VERSION = 1
@@ -22,7 +22,7 @@ _HASH_HEAD = struct.Struct("<BBQQqB")
 _DIGEST_BYTES = (0, 32)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Forward:
     """A command of a client of the sender, for the leader; `left_ms` of its deadline remain."""
 
@@ -31,7 +31,7 @@ class Forward:
     command: Command
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ForwardReply:
     """What became of a forwarded command."""
 
@@ -39,7 +39,7 @@ class ForwardReply:
     outcome: Answer | Denied
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HashReport:
     """The sender's state hash at the marker with this nonce."""
 

@@ -5,13 +5,13 @@ Imports: core only. Unknown is an outcome of its own: nothing here turns "may ha
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.results import Result
+from kvraft.core.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """The state machine's result (a `Refused` is one too), and the store's revision after it."""
 
@@ -21,7 +21,7 @@ class Answer:
     """Log index of the entry that carried the command."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Denied:
     """No result: why, what that says about the effect, and where to turn."""
 

@@ -26,7 +26,8 @@ class Readers:
     def __init__(self, consensus: Consensus, limits: ReplicaLimits) -> None:
         self._consensus = consensus
         self._limits = limits
-        self._waiting: list[_Reader] = []
+        self.waiting: list[_Reader] = []
+        """Who `flush` is for."""
         self._rounds: list[list[_Reader]] = []
         self._deadlines: Deadlines[_Reader] = Deadlines()
         self._count = 0
@@ -40,14 +41,12 @@ class Readers:
             return
         self._count += reads
         reader = _Reader(deadline, done, reads)
-        self._waiting.append(reader)
+        self.waiting.append(reader)
         self._deadlines.add(reader)
 
     def flush(self) -> None:
-        """Begin one round for everybody who waits."""
-        if not self._waiting:
-            return
-        group, self._waiting = self._waiting, []
+        """Begin one round for everybody who waits; somebody does."""
+        group, self.waiting = self.waiting, []
         self._rounds.append(group)
         self.barriers += 1
 

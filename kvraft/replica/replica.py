@@ -226,7 +226,8 @@ class Replica:
             self._batcher.flush(now)
             if self._ticker.due(self.machine, self._clock.stamp_ms()):
                 self._batcher.tick()
-        self._readers.flush()
+        if self._readers.waiting:
+            self._readers.flush()
         is_led = self._leader is not None
         self.watches.tick(now, is_led=is_led)
         self.locks.tick(now, is_led=is_led)
@@ -239,7 +240,8 @@ class Replica:
         A write takes about ten turns of the loop: with a slice in each, it pays for ten of them.
         """
         more = self._snapshotter.step(self.machine)
-        more = self._hashes.step(self._doors.now) or more
+        if self._hashes.hashing:
+            more = self._hashes.step(self._doors.now) or more
         if more:
             end = self._doors.now()
             pause_s = (end - now) * self._limits.slice_pause

@@ -16,7 +16,7 @@ from kvraft.core.commands import Command
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.limits import RequestLimits
 from kvraft.core.machine import StateMachine
-from kvraft.core.results import Result
+from kvraft.core.results import Result, Unmet
 from kvraft.replica.outcomes import Answer, BarrierDone, Denied
 from kvraft.replica.port import Node, StateHash
 from kvraft.service.convert.reads import LINEARIZABLE, Demands
@@ -79,6 +79,19 @@ class Calls:
         if reply.replayed:
             header.replayed = True
             header.reply_omitted = reply.omitted
+
+    def told(
+        self, header: kv_pb2.ResponseHeader, answer: Answer | Denied, kind: type[R]
+    ) -> R | Unmet:
+        """Return what a mutation was answered, with its header filled; CallError for no answer."""
+        if isinstance(answer, Answer) and isinstance(answer.result, kind):  # by far the most
+            self.fill_header(header, answer.revision)
+            return answer.result
+        reply = expect_reply(answer, kind)
+        self.fill_reply_header(header, reply)
+        told = reply.result if reply.unmet is None else reply.unmet
+        assert told is not None, "an answer is a result, or says what was not met"
+        return told
 
     async def apply(self, command: Command, kind: type[R], context: Context) -> Reply[R]:
         """Return what the command was answered; CallError for anything else."""

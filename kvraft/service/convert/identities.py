@@ -12,6 +12,7 @@ from kvraft.core.limits import RequestLimits
 from kvraft.service.convert.checks import checked_from, checked_length, invalid, require_understood
 from kvraft.service.convert.conditions import condition_of
 from kvraft.service.convert.locks import fences_of
+from kvraft.service.errors import CallError
 from kvraft.v1 import cluster_pb2, kv_pb2, lease_pb2, lock_pb2
 
 _Identified = (
@@ -35,7 +36,12 @@ def identity_of(given: kv_pb2.Identity, limits: RequestLimits) -> Identity:
     """Return an identity; CallError for one that is malformed."""
     match given.WhichOneof("kind"):
         case "session":
-            return _session_identity(given.session)
+            session = given.session
+            session_id, sequence = session.session_id, session.sequence
+            first_unacked = session.first_unacked
+            if session_id >= 1 and 1 <= first_unacked <= sequence:
+                return SessionIdentity(session_id, sequence, first_unacked)
+            raise _outside(session)
         case "idempotency_key":
             most = limits.idempotency_key_bytes
             key = checked_length(given.idempotency_key, "identity.idempotency_key", most)
@@ -44,21 +50,32 @@ def identity_of(given: kv_pb2.Identity, limits: RequestLimits) -> Identity:
             raise invalid("identity: one of session, idempotency_key must be set, got none")
 
 
-def _session_identity(given: kv_pb2.SessionIdentity) -> SessionIdentity:
-    session_id, sequence, first = given.session_id, given.sequence, given.first_unacked
-    if session_id >= 1 and 1 <= first <= sequence:
-        return SessionIdentity(session_id, sequence, first)
-    checked_from(session_id, 1, "identity.session.session_id")
+def _outside(given: kv_pb2.SessionIdentity) -> CallError:
+    """Return what is wrong with a session's identity."""
+    sequence, first = given.sequence, given.first_unacked
+    checked_from(given.session_id, 1, "identity.session.session_id")
     checked_from(sequence, 1, "identity.session.sequence")
     checked_from(first, 1, "identity.session.first_unacked")
-    raise invalid(f"identity.session.first_unacked: at most sequence ({sequence}), got {first}")
+    return invalid(f"identity.session.first_unacked: at most sequence ({sequence}), got {first}")
 
 
 def identified(
-    mutation: Mutation, request: _Identified, limits: RequestLimits
+    mutation: Mutation,
+    request: _Identified,
+    limits: RequestLimits,
+    condition: Condition | None = None,
 ) -> Mutation | Request:
-    """Return the mutation with the fences and the identity of its request, where it has any."""
-    return _wrapped(mutation, None, request, limits)
+    """Return the mutation with the fences and the identity of its request, where it has any.
+
+    A mutation with none of them, nor a condition, stays plain.
+    """
+    if request.must_understand:
+        require_understood(request.must_understand)
+    identity = identity_of(request.identity, limits) if request.HasField("identity") else None
+    fences = fences_of(request.fences, limits) if request.fences else ()
+    if condition is None and identity is None and not fences:
+        return mutation
+    return Request(mutation, condition, identity, fences)
 
 
 def conditional(
@@ -68,17 +85,4 @@ def conditional(
     condition = None
     if request.HasField("condition"):
         condition = condition_of(request.condition, limits)
-    return _wrapped(mutation, condition, request, limits)
-
-
-def _wrapped(
-    mutation: Mutation, condition: Condition | None, request: _Identified, limits: RequestLimits
-) -> Mutation | Request:
-    """A mutation with none of them stays plain: that is the hot path."""
-    if request.must_understand:
-        require_understood(request.must_understand)
-    identity = identity_of(request.identity, limits) if request.HasField("identity") else None
-    fences = fences_of(request.fences, limits) if request.fences else ()
-    if condition is None and identity is None and not fences:
-        return mutation
-    return Request(mutation, condition, identity, fences)
+    return identified(mutation, request, limits, condition)

@@ -1,6 +1,7 @@
 """Mutations of keys, and of leases and invariants."""
 
 from collections.abc import Sequence
+from itertools import count, repeat
 from typing import Final
 
 from kvraft.core.actions import Action, ActionKind
@@ -31,6 +32,7 @@ _Put = kv_pb2.PutRequest | kv_pb2.OperationPut
 _Update = kv_pb2.UpdateRequest | kv_pb2.OperationUpdate
 _Delete = kv_pb2.DeleteRequest | kv_pb2.OperationDelete
 
+_NOTHING: Final = Expect()
 PLAIN: Final = {
     "set": ActionKind.SET,
     "add": ActionKind.ADD,
@@ -64,7 +66,9 @@ def put_command(request: _Put, limits: RequestLimits) -> Put:
         checked_value(value, "value", limits)
     if len(key) + len(value) > limits.request_bytes:
         checked_size(len(key) + len(value), limits)
-    lease_id, ttl_ms = _attachment(request, limits)
+    lease_id = ttl_ms = None
+    if request.HasField("lease_id") or request.HasField("ttl_ms"):
+        lease_id, ttl_ms = _attachment(request, limits)
     return Put(key, value, lease_id, ttl_ms, request.keep_lease, request.return_previous)
 
 
@@ -86,16 +90,22 @@ def delete_command(request: _Delete, limits: RequestLimits) -> Delete | DeleteRa
 
 def cas_command(request: kv_pb2.CompareAndSetRequest, limits: RequestLimits) -> CompareAndSet:
     """Return the command; CallError for a malformed request."""
-    key = checked_key(request.key, "key", limits)
-    value = checked_value(request.value, "value", limits)
-    expect = _expect(request, limits)
-    checked_size(len(key) + len(value) + len(expect.value or b""), limits)
-    lease_id, ttl_ms = _attachment(request, limits)
+    key, value = request.key, request.value
+    if not 0 < len(key) <= limits.key_bytes:
+        checked_key(key, "key", limits)
+    if len(value) > limits.value_bytes:
+        checked_value(value, "value", limits)
+    expect = _expect(request.expect, limits)
+    size = len(key) + len(value) + len(expect.value or b"")
+    if size > limits.request_bytes:
+        checked_size(size, limits)
+    lease_id = ttl_ms = None
+    if request.HasField("lease_id") or request.HasField("ttl_ms"):
+        lease_id, ttl_ms = _attachment(request, limits)
     return CompareAndSet(key, value, expect, lease_id, ttl_ms, request.keep_lease)
 
 
-def _expect(request: kv_pb2.CompareAndSetRequest, limits: RequestLimits) -> Expect:
-    given = request.expect
+def _expect(given: kv_pb2.Expect, limits: RequestLimits) -> Expect:
     has = given.HasField
     expect = Expect(
         absent=given.absent,
@@ -104,7 +114,7 @@ def _expect(request: kv_pb2.CompareAndSetRequest, limits: RequestLimits) -> Expe
         mod_revision=given.mod_revision if has("mod_revision") else None,
         create_revision=given.create_revision if has("create_revision") else None,
     )
-    if expect == Expect():
+    if expect == _NOTHING:
         raise invalid(
             "expect: at least one of absent (true), value, version, mod_revision, "
             "create_revision must be set, got none"
@@ -114,8 +124,11 @@ def _expect(request: kv_pb2.CompareAndSetRequest, limits: RequestLimits) -> Expe
 
 def update_command(request: _Update, limits: RequestLimits) -> Update:
     """Return the command; CallError for a malformed request."""
-    key = checked_key(request.key, "key", limits)
-    checked_size(request.ByteSize(), limits)
+    key, size = request.key, request.ByteSize()
+    if not 0 < len(key) <= limits.key_bytes:
+        checked_key(key, "key", limits)
+    if size > limits.request_bytes:
+        checked_size(size, limits)
     has_lease, has_ttl = request.HasField("lease_id"), request.HasField("ttl_ms")
     if has_lease and has_ttl:
         raise invalid("at most one of lease_id, ttl_ms, got lease_id and ttl_ms")
@@ -126,7 +139,7 @@ def update_command(request: _Update, limits: RequestLimits) -> Update:
 
 def _actions(given: Sequence[kv_pb2.Action], limits: RequestLimits) -> tuple[Action, ...]:
     checked_count(len(given), "actions", limits.actions)
-    return tuple([_action(each, index, limits) for index, each in enumerate(given)])
+    return tuple(map(_action, given, count(), repeat(limits)))
 
 
 def _action(given: kv_pb2.Action, index: int, limits: RequestLimits) -> Action:

@@ -12,6 +12,7 @@ from kvraft.core.results import (
     KeyValue,
     PutResult,
     TxnResult,
+    Unmet,
     UpdateResult,
 )
 from kvraft.replica.outcomes import Answer, Denied
@@ -127,36 +128,32 @@ class KeyValueOperations:
         return Change(identified(command, request, self._limits), self._write_txn)
 
     def _write_put(self, response: kv_pb2.PutResponse, answer: Answer | Denied) -> None:
-        reply = expect_reply(answer, PutResult)
-        self._calls.fill_reply_header(response.header, reply)
-        if reply.result is not None:
-            fill_put(response, reply.result, self._reply_bytes)
-        elif reply.unmet is not None:
-            fill_unmet(response.unmet, reply.unmet)
+        result = self._calls.told(response.header, answer, PutResult)
+        if isinstance(result, Unmet):
+            fill_unmet(response.unmet, result)
+        else:
+            fill_put(response, result, self._reply_bytes)
 
     def _write_delete(self, response: kv_pb2.DeleteResponse, answer: Answer | Denied) -> None:
-        reply = expect_reply(answer, DeleteResult)
-        self._calls.fill_reply_header(response.header, reply)
-        if reply.result is not None:
-            fill_delete(response, reply.result)
-        elif reply.unmet is not None:
-            fill_unmet(response.unmet, reply.unmet)
+        result = self._calls.told(response.header, answer, DeleteResult)
+        if isinstance(result, Unmet):
+            fill_unmet(response.unmet, result)
+        else:
+            fill_delete(response, result)
 
     def _write_cas(self, response: kv_pb2.CompareAndSetResponse, answer: Answer | Denied) -> None:
-        reply = expect_reply(answer, CasResult)
-        self._calls.fill_reply_header(response.header, reply)
-        if reply.result is not None:
-            fill_cas(response, reply.result)
-        elif reply.unmet is not None:
-            fill_unmet(response.unmet, reply.unmet)
+        result = self._calls.told(response.header, answer, CasResult)
+        if isinstance(result, Unmet):
+            fill_unmet(response.unmet, result)
+        else:
+            fill_cas(response, result)
 
     def _write_update(self, response: kv_pb2.UpdateResponse, answer: Answer | Denied) -> None:
-        reply = expect_reply(answer, UpdateResult)
-        self._calls.fill_reply_header(response.header, reply)
-        if reply.result is not None:
-            fill_update(response, reply.result, self._reply_bytes)
-        elif reply.unmet is not None:
-            fill_unmet(response.unmet, reply.unmet)
+        result = self._calls.told(response.header, answer, UpdateResult)
+        if isinstance(result, Unmet):
+            fill_unmet(response.unmet, result)
+        else:
+            fill_update(response, result, self._reply_bytes)
 
     def _write_txn(self, response: kv_pb2.TxnResponse, answer: Answer | Denied) -> None:
         reply = expect_reply(answer, TxnResult)

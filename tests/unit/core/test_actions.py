@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvraft.core.action_application import Changed, apply_actions
+from kvraft.core.action_application import Changed, added, apply_actions
 from kvraft.core.actions import Action, ActionKind
 from kvraft.core.condition_evaluation import evaluate
 from kvraft.core.conditions import Clause, Operator, Target
@@ -170,6 +170,25 @@ def test_add_is_exact_or_refused(left, right):
         assert result == Changed(b"%d" % (left + right), True)
     else:
         assert result.reason is Reason.INVARIANT
+
+
+@given(
+    st.sampled_from([None, b"", b"1.5", b"007", b"%d" % MIN, b"%d" % MAX])
+    | int64.map(b"%d".__mod__),
+    int64,
+    st.integers(1, 20),
+)
+def test_the_short_way_of_an_add_gives_the_same_or_nothing(value, operand, value_bytes):
+    step = action("ADD", operand)
+    whole = run(value, step, value_bytes=value_bytes)
+    short = added([step], value, value_bytes)
+    assert short == (whole if isinstance(whole, Changed) else None)
+
+
+def test_only_a_single_add_goes_the_short_way():
+    assert added([], b"1", 100) is None
+    assert added([action("ADD", 1), action("ADD", 1)], b"1", 100) is None
+    assert added([action("MAX", 1)], b"1", 100) is None
 
 
 @given(int64, int64)

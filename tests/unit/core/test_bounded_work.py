@@ -27,6 +27,7 @@ from kvraft.core.conditions import All, Clause, Operator, Target
 from kvraft.core.errors import Reason
 from kvraft.core.history_chunks import Chunk
 from kvraft.core.json_value import JsonBudget
+from kvraft.core.keyspace import Keyspace
 from kvraft.core.limits import DISCARDED_PER_APPLY, PAST_KEY_STEPS, ApplyLimits, RequestLimits
 from kvraft.core.past_page import PastPage
 from kvraft.core.results import DeleteResult, Refused, TxnResult
@@ -42,22 +43,23 @@ def touched(monkeypatch):
     """Counts what tables are asked to write and remove, and keys that scans return."""
     counter = Counter()
 
-    def counted(name):
-        plain = getattr(Table, name)
+    def counted(owner, name):
+        plain = getattr(owner, name)
 
         def method(self, *arguments):
             counter[name] += 1
             return plain(self, *arguments)
 
-        monkeypatch.setattr(Table, name, method)
+        monkeypatch.setattr(owner, name, method)
 
     def between(self, start, end, plain=Table.between):
         for key in plain(self, start, end):
             counter["between"] += 1
             yield key
 
-    counted("put")
-    counted("remove")
+    counted(Table, "put")
+    counted(Keyspace, "put")  # in its own way
+    counted(Table, "remove")
     monkeypatch.setattr(Table, "between", between)
     return counter
 

@@ -6,6 +6,7 @@ import pytest
 from core_locks import SHARED, free, standings, tokens, wish, with_lease
 from core_states import apply, bootstrapped
 
+from kvraft.core import table
 from kvraft.core.commands import Confirm, LeaseGrant, LeaseRevoke
 from kvraft.core.errors import Reason
 from kvraft.core.limits import ApplyLimits
@@ -28,7 +29,13 @@ def touched(monkeypatch):
 
         monkeypatch.setattr(Table, name, method)
 
-    for name in ("get", "put", "remove"):
+    class Records(table._Records):
+        def get(self, *arguments):
+            counter["get"] += 1
+            return super().get(*arguments)
+
+    monkeypatch.setattr(table, "_Records", Records)  # a table's `get` is that of its records
+    for name in ("put", "remove"):
         counted(name)
     return counter
 

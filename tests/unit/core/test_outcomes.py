@@ -184,7 +184,7 @@ def test_obsolete_outcomes_go_and_no_others(steps):
     for session_id, step, prune in steps:
         sequence = bounds[session_id] + step
         if outcomes.of_sequence(session_id, sequence) is None:
-            outcomes.add_sequence(session_id << 63 | sequence, 1, ABANDONED)
+            outcomes.add_sequence(session_id, sequence, 1, ABANDONED)
             kept.add((session_id, sequence))
         if step > 6:
             bounds[session_id] += step - 5

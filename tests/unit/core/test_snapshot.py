@@ -125,7 +125,7 @@ def test_every_field_of_the_machine_is_in_the_encoding():
     assert counts_as_new()
     machine._identities.sessions.use(1, 2, 51)
     assert counts_as_new()
-    machine._identities.outcomes.add_sequence(sequence_number(2, 9), 1, ABANDONED)
+    machine._identities.outcomes.add_sequence(2, 9, 1, ABANDONED)
     assert counts_as_new()
     machine._identities.outcomes.add_key(b"new", 60, 1, ABANDONED)
     assert counts_as_new()

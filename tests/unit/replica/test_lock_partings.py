@@ -157,7 +157,7 @@ def test_nothing_is_left_of_streams_that_are_over(held: LockDesk) -> None:
     held.tick(1.1)
     held.log()
     hub = held.hub
-    assert (hub._by_key, hub._waiters, len(hub._looks), len(hub._partings)) == ({}, {}, 0, 0)
+    assert (hub._by_key, hub._waiters, len(hub._looks), len(hub._partings.by_key)) == ({}, {}, 0, 0)
     assert held.machine.place_count == 1
 
 

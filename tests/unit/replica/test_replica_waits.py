@@ -294,11 +294,11 @@ def test_a_hash_takes_several_turns_and_lets_time_pass(rig):
     rig.doors.step = 1.0
     rig.doors.woken = 0
     turns = 0
-    while rig.replica._hashes._hashing:
+    while rig.replica._hashes.hashing:
         rig.doors.woken = 0
         rig.replica.tick()
         turns += 1
-        assert rig.doors.woken == (1 if rig.replica._hashes._hashing else 0)
+        assert rig.doors.woken == (1 if rig.replica._hashes.hashing else 0)
 
     assert turns > 2
     assert len(decode(rig.consensus.sent[-1][1]).digest) == 64

@@ -1,28 +1,29 @@
 """Mistakes with conditions, transactions and invariants."""
 
 from kvraft.core import transactions
-from kvraft.core.commands import Entry, Request, Txn
+from kvraft.core.commands import Entry, Mutation, Request, Txn
 from kvraft.core.invariants import Invariants
 from kvraft.core.machine import StateMachine
 from kvraft.core.plan import Plan
 from kvraft.core.results import Refused, Result, TxnResult, Unmet
-from kvraft.core.transactions import KeyMutation, KeyResult, planned, transact, unmet
+from kvraft.core.transactions import PLANNERS, KeyMutation, transact, unmet
 from kvraft_chaos.simulation.mutants.registry import Patch, mutant, replaced, together
 
 
 @mutant("a_refused_operation_takes_all_with_it", "half-applied")
 def transaction_half_applied() -> Patch:
     """What a transaction planned before one of its operations was refused is done."""
+    mutate = StateMachine._mutate  # noqa: SLF001 - the mistake is made there
 
-    def does_what_it_can(
-        self: StateMachine, plan: Plan, mutation: KeyMutation
-    ) -> KeyResult | Refused:
-        result = planned(plan, mutation)
+    def does_what_it_can(self: StateMachine, plan: Plan, mutation: Mutation) -> Result:
+        if not isinstance(mutation, KeyMutation):
+            return mutate(self, plan, mutation)
+        result = PLANNERS[type(mutation)](plan, mutation)
         if plan.steps:
             self._commit(plan)
         return result
 
-    return replaced(StateMachine, "_change_keys", does_what_it_can)
+    return replaced(StateMachine, "_mutate", does_what_it_can)
 
 
 @mutant("a_condition_sees_what_the_command_before_did", "sold-twice")
