@@ -33,6 +33,7 @@ class _Nobody:
 
 
 _globals = vars(syncobj)
+"""Written to at every step of a node: a module's attribute takes longer to set."""
 _running: Running = _Nobody()
 
 
