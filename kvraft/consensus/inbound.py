@@ -140,7 +140,9 @@ class InboundConnection(asyncio.Protocol):
         if receiver.pieces - before > len(messages):
             self._plane.consensus.on_piece(peer)
         on_message = self._plane.consensus.on_message
-        for left, message in zip(range(len(messages) - 1, -1, -1), messages, strict=True):
+        left = len(messages)
+        for message in messages:
             if self._dead:  # closed by what the message before it led to
                 return
+            left -= 1
             on_message(peer, message, more=left > 0)

@@ -17,7 +17,7 @@ FIGURES = (
     "seeds", "violations", "simulated_seconds", "wall_seconds", "client_operations", "elections",
     "crashes", "client_crashes", "snapshots", "wiped_disks", "bit_flips", "expired_leases",
     "compared_hashes", "undecided_keys", "messages", "simulated_seconds_per_wall_second",
-    "client_operations_per_simulated_second", "client_operations_per_wall_second",
+    "client_operations_per_simulated_second", "client_operations_per_wall_second", "trace",
 )  # fmt: skip
 
 

@@ -97,7 +97,8 @@ class Account:
                 self.effective[command] += 1
                 self._record_unknown(asked)
             return
-        self.effective[command] += not isinstance(result, Unmet | Refused)
+        if not isinstance(result, Unmet | Refused):
+            self.effective[command] += 1
         if isinstance(result, Unmet):
             for entry in result.entries:
                 self._saw_once(entry, asked.moment)
@@ -205,12 +206,12 @@ class Account:
         """
         report, applied = self.chronicle.report, self.chronicle.applied
         for command in {**self.answered, **self.unknown, **self.refused}:
-            count, owed = applied[command], self.answered[command]
+            count, owed = applied.get(command, 0), self.answered.get(command, 0)
             if isinstance(command, Request) and command.identity is not None:
                 owed = min(owed, 1)
             if count < owed:
                 report("acknowledged-write-lost", f"{command}: {owed} answers, {count} in the log")
-            elif count > owed + self.unknown[command] and not isinstance(command, _REPEATED):
+            elif count > owed + self.unknown.get(command, 0) and not isinstance(command, _REPEATED):
                 kind = "refused-but-applied" if self.refused[command] else "applied-twice"
                 detail = f"{count} in the log, {owed} answered, {self.unknown[command]} unknown"
                 report(kind, f"{command}: {detail}, {self.refused[command]} refused")

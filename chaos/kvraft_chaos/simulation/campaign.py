@@ -133,6 +133,7 @@ class Campaign:
         if workload is not None:
             settings = with_history(settings)
         self._world = World(size, seed, settings)
+        self._scheduler = self._world.scheduler
         self._trace = 0
         self._world.network.streams.taps.append(self._tap)
         chance = Chance(seed, "machines")
@@ -144,7 +145,7 @@ class Campaign:
         self._plan = draw_plan(seed, self._world.names, HORIZON) if plan is None else plan
 
     def _tap(self, source: str, target: str, message: bytes) -> None:
-        when = f"{self._world.now:.9f}{source}{target}".encode()
+        when = f"{self._scheduler.now:.9f}{source}{target}".encode()
         self._trace = zlib.crc32(message, zlib.crc32(when, self._trace))
 
     def run(self) -> Run:

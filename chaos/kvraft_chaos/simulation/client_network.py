@@ -43,6 +43,8 @@ class Lost:
     code: str
 
 
+TOO_LATE, BROKEN = Lost("DEADLINE_EXCEEDED"), Lost("UNAVAILABLE")
+
 Answering = Callable[[T], None]
 Serve = Callable[[SimulatedNode, float, Answering[T]], None]
 """(node, deadline in its clock, what to call with the answer)."""
@@ -92,6 +94,7 @@ class ClientNetwork:
     ) -> None:
         self._scheduler = scheduler
         self._chance = chance
+        self._random = chance.random
         self._nodes = nodes
         self._report = report
         self.links: dict[tuple[str, str], ClientLink] = {}
@@ -113,7 +116,7 @@ class ClientNetwork:
         call = Call(link, serve, self._scheduler.now, limit)
         link.calls.append(call)  # type: ignore[arg-type]  # a link carries calls of every kind
         self._later(link, partial(self._arrive, call))
-        self._scheduler.after(limit, partial(self._end, call, Lost("DEADLINE_EXCEEDED")))
+        self._scheduler.after(limit, partial(self._end, call, TOO_LATE))
         return call.promise
 
     # -- faults
@@ -123,7 +126,7 @@ class ClientNetwork:
         link = self.links[client, node]
         link.process = None
         for call in list(link.calls):
-            self._end(call, Lost("UNAVAILABLE"))
+            self._end(call, BROKEN)
 
     def on_process_end(self, node: str, silent: bool) -> None:  # noqa: FBT001 - a callback
         """A node's process is gone: its kernel resets its connections, unless the power went."""
@@ -141,24 +144,24 @@ class ClientNetwork:
     # -- on the way
 
     def _later(self, link: ClientLink, action: Callable[[], object]) -> None:
-        self._scheduler.after(self._chance.between(*link.delay), action)
+        low, high = link.delay
+        self._scheduler.after(low + (high - low) * self._random(), action)
 
     def _reset_by_peer(self, client: str, node: str, process: Process | None) -> None:
         link = self.links[client, node]
         if process is not None and link.process is process and not link.cut:
             self.reset(client, node)
 
-    def _held(self, call: Call[T], again: Callable[[], object]) -> bool:
-        if not call.link.cut:
-            return False
+    def _hold(self, call: Call[T], again: Callable[[], object]) -> None:
+        """The link is cut."""
         if self._scheduler.now - call.sent_at < GIVE_UP:
             self._scheduler.after(RESEND, again)
-        return True
 
     def _arrive(self, call: Call[T]) -> None:
-        if self._held(call, partial(self._arrive, call)):
-            return
         link = call.link
+        if link.cut:
+            self._hold(call, partial(self._arrive, call))
+            return
         node = self._nodes[link.node]
         reach = node.reach()
         if reach is Reach.SILENT:
@@ -172,7 +175,7 @@ class ClientNetwork:
     def _broken(self, call: Call[T]) -> None:
         if call.link.process is call.process:
             call.link.process = None
-        self._end(call, Lost("UNAVAILABLE"))
+        self._end(call, BROKEN)
 
     def _serve(self, node: SimulatedNode, call: Call[T]) -> None:
         """On the node's loop: gRPC counts the time left from the arrival."""
@@ -190,7 +193,9 @@ class ClientNetwork:
             self._later(call.link, partial(self._return, call, answer))
 
     def _return(self, call: Call[T], answer: T) -> None:
-        if not self._held(call, partial(self._return, call, answer)):
+        if call.link.cut:
+            self._hold(call, partial(self._return, call, answer))
+        else:
             self._end(call, answer)
 
     def _end(self, call: Call[T], outcome: T | Lost) -> None:

@@ -36,7 +36,10 @@ RESEND_S = 8.0
 RETRY = RetrySettings(resend_s=RESEND_S)
 
 
-@dataclass(frozen=True, slots=True)
+# (Not frozen, what there is one of for every call: that would take five times as long to make.)
+
+
+@dataclass(slots=True)
 class Reply(Generic[T]):
     """An answer with what stands in every answer's header."""
 
@@ -47,7 +50,7 @@ class Reply(Generic[T]):
     """Of the entry that carried the command, or of the state that was read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Status:
     """What a probe asks for."""
 
@@ -55,7 +58,7 @@ class Status:
     term: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answered(Generic[T]):
     """A reply, and when the attempt that got it was sent."""
 
@@ -77,7 +80,7 @@ class Failed:
 Heard = Reply[T] | Denied
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Told:
     """What a mutation came to, and the store's revision behind it."""
 
@@ -94,16 +97,14 @@ class ClientProcess:
         self.name = name
         self.chance = chance
         self.clock = NodeClock(scheduler, chance.between(0.0, 50.0), chance.between(0.99, 1.01))
+        self.now = self.clock.read
+        """Monotonic seconds of this process."""
         self._scheduler = scheduler
         self._network = network
         addresses = sorted({node for client, node in network.links if client == name})
         self._endpoints = Endpoints(chance.sample(addresses, len(addresses)), QUIET)
         self._tasks: list[Task] = []
         self.attempts = 0
-
-    def now(self) -> float:
-        """Monotonic seconds of this process."""
-        return self.clock.read()
 
     def begin(self, work: Coroutine[Promise[Any], None, None]) -> None:
         """Run a coroutine until it ends or the process does."""

@@ -152,7 +152,7 @@ def _fails(
     except StorageError:
         return True
     finally:
-        disk.on_step = lambda _: None
+        disk.on_step = None
     return False
 
 

@@ -38,16 +38,13 @@ class Crash(BaseException):
         self.written = written
 
 
-def _no_fault(_: Step) -> None:
-    return
-
-
 class SimulatedDisk:
     """One machine's disk. Implements `kvraft.storage.disk.Disk`."""
 
     def __init__(self, capacity_bytes: int = UNLIMITED_BYTES) -> None:
         self.capacity_bytes = capacity_bytes
-        self.on_step: Callable[[Step], None] = _no_fault
+        self.on_step: Callable[[Step], None] | None = None
+        """None: no fault, and nobody who wants to know."""
         self.steps = 0
         self.boot = 0
         """Counts crashes; files opened before the last one are dead."""
@@ -224,7 +221,8 @@ class SimulatedDisk:
 
     def _step(self, operation: str, path: str, data: bytes = b"") -> None:
         self.steps += 1
-        self.on_step(Step(self.steps, operation, path, data))
+        if self.on_step is not None:
+            self.on_step(Step(self.steps, operation, path, data))
 
     def _parent(self, path: str) -> tuple[DirectoryNode, str]:
         *directory, name = _parts(path)

@@ -224,7 +224,7 @@ class Ledger:
     def expire(self) -> None:
         """Nothing has a deadline here."""
 
-    def turn(self) -> None:
+    def tick(self) -> None:
         """Take a snapshot where enough was applied since the last one."""
         engine = self._engine
         if not self.snapshot_every or self._snapshotting or engine is None:

@@ -34,8 +34,10 @@ class Place:
     @property
     def until_ms(self) -> int | None:
         """When it ends by time; None: never."""
-        known = (self.wait_until_ms, self.attach_until_ms)
-        return min((each for each in known if each is not None), default=None)
+        wait, attach = self.wait_until_ms, self.attach_until_ms
+        if wait is None or attach is None:
+            return attach if wait is None else wait
+        return min(wait, attach)
 
 
 def goes_with(one: Place, other: Place) -> bool:

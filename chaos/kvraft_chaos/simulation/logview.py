@@ -35,10 +35,11 @@ class LiveLog:
 
     def entry(self, index: int) -> tuple[int, bytes] | None:
         """(term, command) of an entry; None outside what is kept."""
-        at = index - self._journal.first_index
-        if not 0 <= at < len(self._journal.entries):
+        entries = self._journal.entries
+        at = index - entries[0].log_index
+        if not 0 <= at < len(entries):
             return None
-        command, _, term = self._journal.entries[at]
+        command, _, term = entries[at]
         return term, command
 
     def between(self, first: int, last: int) -> list[Entry]:

@@ -12,11 +12,6 @@ from kvraft_chaos.simulation.node import SimulatedNode
 from kvraft_chaos.simulation.rot import flip
 from kvraft_chaos.simulation.world import World
 
-
-def no_fault(_: Step) -> None:
-    """A disk step that goes well."""
-
-
 WHOLE_CLIENT_SECONDS = 4.0
 """A fault of a client that is longer hits its links to all nodes: it is cut off, or slow."""
 FLAP_SECONDS = 0.15
@@ -49,7 +44,7 @@ class Nemesis:
             node.resume()
             node.clock.set_rate(1.0)
             node.speed.extra = 0.0
-            node.disk.on_step = no_fault
+            node.disk.on_step = None
             node.disk.capacity_bytes = UNLIMITED_BYTES
             if node.wiped and not node.rejoin:
                 self._rejoin(node)

@@ -107,7 +107,7 @@ class SimulatedNode:
         """Run code of the process and check what it did; it ticks soon if it asks for that."""
         process = self.process
         assert process is not None
-        patch.enter(self)
+        before = patch.enter(self)
         try:
             action()
         except FatalError as error:
@@ -117,7 +117,7 @@ class SimulatedNode:
             self._failed(error)
             return
         finally:
-            patch.leave()
+            patch.enter(before)
         if self.process is process and process.has_moved():
             self.shared.invariants.observe(self, self.shared.nodes)
 
@@ -189,7 +189,7 @@ class SimulatedNode:
         self.shared.network.node_up(self.name)
         if crash_after_steps is not None:
             self.disk.on_step = crash_at(crash_after_steps, self.disk_chance.below(2000))
-        patch.enter(self)
+        before = patch.enter(self)
         try:
             process = Process(self, self.shared.settings)
         except Crash:
@@ -203,8 +203,8 @@ class SimulatedNode:
             self._keep_stored()
             return False
         finally:
-            patch.leave()
-            self.disk.on_step = lambda _: None
+            patch.enter(before)
+            self.disk.on_step = None
         self.process = process
         self._tick_due = False
         self._ticked_at = -1.0  # the first tick comes at once

@@ -32,28 +32,25 @@ class _Nobody:
         self.random: Callable[[], float] = _nobody
 
 
-_stack: list[Running] = [_Nobody()]
+_globals = vars(syncobj)
+"""Written to at every step of a node: a module's attribute takes longer to set."""
+_running: Running = _Nobody()
 
 
 @contextmanager
 def world_of_nodes() -> Iterator[None]:
     """Inside, PySyncObj sees the running node's clock and chance; restored at the end."""
     before = syncobj.monotonicTime, syncobj.random
-    syncobj.monotonicTime, syncobj.random = _stack[-1].local_time, _stack[-1]
+    enter(_running)
     try:
         yield
     finally:
         syncobj.monotonicTime, syncobj.random = before
 
 
-def enter(node: Running) -> None:
-    """`node`'s code runs from here ..."""
-    _stack.append(node)
-    syncobj.monotonicTime, syncobj.random = node.local_time, node
-
-
-def leave() -> None:
-    """... to here."""
-    del _stack[-1]
-    before = _stack[-1]
-    syncobj.monotonicTime, syncobj.random = before.local_time, before
+def enter(node: Running) -> Running:
+    """`node`'s code runs from here on; return whose did before: it is entered again at the end."""
+    global _running
+    before, _running = _running, node
+    _globals["monotonicTime"], _globals["random"] = node.local_time, node
+    return before

@@ -91,7 +91,8 @@ class Process:
         self.wake = node.wake
         """Tick soon (a door)."""
         self._network = node.shared.network
-        self._seen: object = None
+        self._seen_commit = self._seen_term_led = self._seen_length = -1
+        self._seen_history: object = None
         self._settings = settings
         self.fatal_reason: str | None = None
         self.disk_failed = False
@@ -122,7 +123,8 @@ class Process:
         self.engine = self._build_engine(chance.below(_ID_BITS) | 1)
         self.ledger.attach(self.engine)
         self._inside = self.engine._shared  # noqa: SLF001 - the checks look inside on every step
-        self.log = LiveLog(self._inside.journal)
+        self._core, self._journal = self._inside.core, self._inside.journal
+        self.log = LiveLog(self._journal)
         self.engine.start()
 
     def _build_application(self) -> Ledger | Store:
@@ -196,7 +198,7 @@ class Process:
 
     def tick(self) -> None:
         """One turn of the loop, as the real driver takes it."""
-        self.ledger.turn()
+        self.ledger.tick()
         self.engine.tick()
 
     def poll(self) -> None:
@@ -292,12 +294,17 @@ class Process:
 
     def has_moved(self) -> bool:
         """True where a check may find something new: all that the invariants look for."""
-        core, history = self._inside.core, self.ledger.history
-        term_led = core.term if core.state == LEADER else 0
-        seen = term_led, core.commit, history, len(history)
-        if seen == self._seen:
+        journal, history = self._journal, self.ledger.history
+        term_led = journal.vote.term if self._core.state == LEADER else 0
+        if (
+            journal.commit == self._seen_commit
+            and len(history) == self._seen_length
+            and history is self._seen_history
+            and term_led == self._seen_term_led
+        ):
             return False
-        self._seen = seen
+        self._seen_commit, self._seen_term_led = journal.commit, term_led
+        self._seen_history, self._seen_length = history, len(history)
         return True
 
     def watch_cuts(self, on_cut: Callable[[int], None]) -> None:

@@ -65,7 +65,7 @@ class Notebook:
     open: dict[bytes, Doubt] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sent:
     """What a mutation came to, and when the first copy that may have done it was sent."""
 

@@ -73,7 +73,8 @@ class Store(Replica):
         self._apply_limits = bounds.apply
         self._chronicle = chronicle
         self._free_bytes = free_bytes
-        self._history: list[int] = []
+        self.history: list[int] = []
+        """Identities of the operations applied, in order."""
         self.applied_from = 0
         self.leading: list[int] = []
         self.served: dict[str, object] = {}
@@ -84,23 +85,14 @@ class Store(Replica):
         """Return what the checks and clients look at."""
         disks = {name: member.disk_id for name, member in self.machine.members.items()}
         machine = self.machine
-        return View(self._history, Registers(machine), machine.cluster_id, disks)
-
-    @property
-    def history(self) -> list[int]:
-        """Identities of the operations applied, in order."""
-        return self._history
+        return View(self.history, Registers(machine), machine.cluster_id, disks)
 
     def attach(self, engine: Consensus) -> None:
         """Consensus exists from now on."""
         self.connect(engine)
 
-    def turn(self) -> None:
-        """What the real driver does with the replica in each turn."""
-        self.tick()
-
     def expire(self) -> None:
-        """... and in each poll."""
+        """What the real driver does with the replica in each poll."""
         self.admission.free_disk_bytes = self._free_bytes()
         super().expire()
 
@@ -111,11 +103,11 @@ class Store(Replica):
         if chapter is None:
             before = chronicle.before(self.machine, chronicle.entry(payload))
             batch = super().apply(index, payload)
-            self._history += chronicle.write(index, payload, batch, before)
+            self.history += chronicle.write(index, payload, batch, before)
         else:
             batch = super().apply(index, payload)
             chronicle.compare(self.name, index, payload, batch, self.machine)
-            self._history += chronicle.order[len(self._history) : chapter.identities]
+            self.history += chronicle.order[len(self.history) : chapter.identities]
         if index % HASH_EVERY == 0:
             self.compare_state()
         return batch
@@ -138,7 +130,7 @@ class Store(Replica):
         self.applied_from = index
         chapter = self._chronicle.at.get(self.machine.index)
         count = 0 if chapter is None else chapter.identities
-        self._history = self._chronicle.order[:count]
+        self.history = self._chronicle.order[:count]
         if chapter is not None:
             self.compare_state()
 

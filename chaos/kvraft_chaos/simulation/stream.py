@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from kvraft.consensus.port import Consensus, ProtocolError
+from kvraft.consensus.port import ProtocolError
 from kvraft_chaos.simulation.chance import Chance
 from kvraft_chaos.simulation.connection import UNLIMITED, Connection, Link, Phase
 from kvraft_chaos.simulation.scheduler import Scheduler
@@ -19,7 +19,7 @@ class Streams:
         self, scheduler: Scheduler, chance: Chance, on_malformed: Callable[[Connection], None]
     ) -> None:
         self._scheduler = scheduler
-        self._chance = chance
+        self._random = chance.random
         self._on_malformed = on_malformed
         self.stations: dict[str, Station] = {}
         self.taps: list[Tap] = []
@@ -30,7 +30,7 @@ class Streams:
     def delay(self, link: Link) -> float:
         """Draw how long one thing takes on this link, in seconds."""
         low, high = link.delay
-        return low if low == high else self._chance.between(low, high)
+        return low if low == high else low + (high - low) * self._random()
 
     def later(self, connection: Connection, action: Callable[[], None]) -> None:
         """Run `action` after one delay of the connection's link."""
@@ -91,27 +91,26 @@ class Streams:
     def _on_bytes(self, connection: Connection, station: Station, data: bytes) -> None:
         if not connection.target_open:
             return
+        engine, receiver = station.engine(), connection.receiver
+        source, target = connection.link.source, connection.link.target
+        before = receiver.pieces
         try:
-            self._on_messages(connection, station.engine(), data)
+            messages = receiver.feed(data)
+            if receiver.pieces - before > len(messages):
+                engine.on_piece(source)
+            left = len(messages)
+            for message in messages:
+                if not connection.target_open:
+                    return
+                left -= 1
+                self.delivered += 1
+                for tap in self.taps:
+                    tap(source, target, message)
+                engine.on_message(source, message, more=left > 0)
         except ProtocolError as error:
             self.malformed += 1
-            station.note(f"closes {connection.link.source}: {error}")
+            station.note(f"closes {source}: {error}")
             self._on_malformed(connection)
-
-    def _on_messages(self, connection: Connection, engine: Consensus, data: bytes) -> None:
-        source, target = connection.link.source, connection.link.target
-        receiver = connection.receiver
-        before = receiver.pieces
-        messages = receiver.feed(data)
-        if receiver.pieces - before > len(messages):
-            engine.on_piece(source)
-        for left, message in zip(range(len(messages) - 1, -1, -1), messages, strict=True):
-            if not connection.target_open:
-                return
-            self.delivered += 1
-            for tap in self.taps:
-                tap(source, target, message)
-            engine.on_message(source, message, more=left > 0)
 
     def _tell_room(self, connection: Connection) -> None:
         if connection.sender.take_writable():

@@ -53,7 +53,7 @@ def a_failed_fsync_promises_nothing(world: World) -> Findings:
     early = outcome.acknowledged
     stopped = node.process is None
     node.crash(power=True, loss=Loss.EVERYTHING)
-    node.disk.on_step = lambda _: None
+    node.disk.on_step = None
     world.crash("A")
     world.restart("B", "C")
     world.run(3.0)
