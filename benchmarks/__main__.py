@@ -15,6 +15,7 @@ from benchmarks import (
     hot_key,
     locks,
     memory,
+    overload,
     snapshots,
     startup,
     watchers,
@@ -34,6 +35,7 @@ PARTS: dict[str, Part] = {
     "hot-key": hot_key.run,
     "watchers": watchers.run,
     "lock": locks.run,
+    "overload": overload.run,
     "checker": checker.run,
 }
 
