@@ -92,13 +92,15 @@ class Batcher:
             ahead += len(self._first)
         if ahead >= congestion.room or ahead * congestion.command_s > deadline - congestion.at > 0:
             beyond = ahead - self._limits.queue_commands
-            if beyond >= self._limits.queue_spare_commands or not may_pass(command):
+            if beyond >= self._limits.queue_spare_commands or not (first or may_pass(command)):
                 done(self._refusal(ahead))
                 return
         encoded, command = encode_known(command)
         waiting = _Waiting(command, encoded, deadline, done)
         beyond = self._queue_bytes + waiting.size - self._limits.queue_bytes
-        if beyond > 0 and (beyond > self._limits.queue_spare_bytes or not may_pass(command)):
+        if beyond > 0 and (
+            beyond > self._limits.queue_spare_bytes or not (first or may_pass(command))
+        ):
             done(self._refusal(ahead))
             return
         if first:

@@ -13,6 +13,7 @@ from kvraft.core.commands import (
     LeaseGrant,
     LeaseKeepAlive,
     LeaseRevoke,
+    MemberDisk,
     Put,
     Release,
     Request,
@@ -210,6 +211,14 @@ def test_signs_of_life_go_first_and_what_ends_something_keeps_its_place(load):
     assert load.proposes(commands) == list(commands), "a grant goes before its keepalive"
     commands = (PUT, *ENDING, *URGENT)
     assert load.proposes(commands) == [*URGENT, PUT, *ENDING]
+
+
+def test_a_disk_may_join_in_a_crowd(load):
+    crowd(load)
+    load.rig.replica.on_join_request("n3", 77, 1)
+    load.rig.tick()
+    (entry, *_) = load.rig.consensus.entries()
+    assert type(entry.commands[0]) is MemberDisk
 
 
 def test_even_they_are_bounded(make_rig):
