@@ -35,6 +35,10 @@ class Sizes:
     watchers: tuple[tuple[int, int], ...] = ((1_000, 50), (20, 1_000))
     """Watchers of one prefix, and writes a second."""
     watch_s: float = 20.0
+    overload_s: float = 5.0
+    overload_callers: tuple[int, ...] = (256, 512, 1_024)
+    """That keep the cluster saturated; the best of them is the peak."""
+    overload_leases: int = 200
     checks: int = 20
     """Histories of each sort."""
     checked_operations: int = 1_000
@@ -76,6 +80,9 @@ QUICK = Sizes(
     lock_waiters=8,
     watchers=((20, 20),),
     watch_s=1.0,
+    overload_s=0.5,
+    overload_callers=(256,),
+    overload_leases=20,
     checks=1,
     checked_operations=100,
     checked_keys=2,

@@ -46,6 +46,7 @@ class ScriptedNode:
         self.term = 7
         self.leader: str | None = name
         self.reachable = True
+        self.crowded: Denied | None = None
         self.requests = RequestLimits()
         self.submitted: list[tuple[Command, float]] = []
         self.barriers: list[float] = []

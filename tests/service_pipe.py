@@ -6,9 +6,34 @@ import grpc
 import grpc.aio
 from service_wire import Failed, Wire, failing
 
-from kvraft.v1 import kv_pb2
+from kvraft.v1 import kv_pb2, lease_pb2, lock_pb2, session_pb2
 
 Call = kv_pb2.PipelineCall
+REQUESTS: dict[str, Any] = {
+    "get": kv_pb2.GetRequest(key=b"a"),
+    "list": kv_pb2.ListRequest(prefix=b""),
+    "put": kv_pb2.PutRequest(key=b"a", value=b"2", return_previous=True),
+    "delete": kv_pb2.DeleteRequest(key=b"a", return_previous=True),
+    "compare_and_set": kv_pb2.CompareAndSetRequest(
+        key=b"a", value=b"3", expect=kv_pb2.Expect(value=b"1")
+    ),
+    "update": kv_pb2.UpdateRequest(key=b"a", actions=[kv_pb2.Action(add=4)]),
+    "txn": kv_pb2.TxnRequest(
+        then=[kv_pb2.Operation(get=kv_pb2.OperationGet(key=b"a"))],
+        otherwise=[],
+    ),
+    "grant": lease_pb2.GrantRequest(ttl_ms=5_000, lease_id=77),
+    "keep_alive": lease_pb2.KeepAliveRequest(lease_id=5),
+    "revoke": lease_pb2.RevokeRequest(lease_id=5),
+    "acquire": lock_pb2.AcquireRequest(key=b"a", names=[b"l"], lease_id=5),
+    "confirm": lock_pb2.ConfirmRequest(key=b"held"),
+    "release": lock_pb2.ReleaseRequest(key=b"held"),
+    "check_fence": lock_pb2.CheckFenceRequest(fence=kv_pb2.Fence(lock=b"l", token=1)),
+    "open": session_pb2.OpenRequest(),
+    "close": session_pb2.CloseRequest(session_id=1),
+    "resolve": session_pb2.ResolveRequest(identity=kv_pb2.Identity(idempotency_key=b"never")),
+}
+"""One of each kind."""
 
 
 class Pipe:

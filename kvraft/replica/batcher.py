@@ -14,10 +14,14 @@ from kvraft.core.codec import assemble_entry, encode_known
 from kvraft.core.commands import Command, Entry
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.results import Result
+from kvraft.replica.congestion import Congestion, may_pass
 from kvraft.replica.costs import OVERHEAD_BYTES, EntryCosts
 from kvraft.replica.deadlines import Caller, Deadlines
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.outcomes import Answer, Denied, Done
+
+RETRY_MIN_MS, RETRY_MAX_MS = 100, 1_000
+"""What the refused are asked to wait: as long as those before them, within these."""
 
 
 class _Waiting(Caller[Answer | Denied]):
@@ -69,34 +73,57 @@ class Batcher:
         self._stamp_ms = stamp_ms
         self._costs = costs
         self._wake = wake
+        self._first: OrderedDict[_Waiting, None] = OrderedDict()
+        """What goes before the queue."""
         self._queue: OrderedDict[_Waiting, None] = OrderedDict()
+        self._congestion = Congestion(limits)
+        self.crowded: Denied | None = None
+        """What new work is told until the next entry makes room; None: nobody was told so yet."""
         self._deadlines: Deadlines[_Waiting] = Deadlines()
         self._queue_bytes = 0
         self._in_flight: list[_Flight] = []
         self.entries = 0
         self.commands = 0
 
-    def submit(self, command: Command, deadline: float, done: Done) -> None:
-        """Queue one command; a full queue is refused at once, NOT_APPLIED."""
+    def submit(self, command: Command, deadline: float, done: Done, *, first: bool = False) -> None:
+        """Queue one command, `first`: before others; NOT_APPLIED at once if it would wait long."""
+        ahead, congestion = len(self._queue), self._congestion
+        if self._first:
+            ahead += len(self._first)
+        if ahead >= congestion.room or ahead * congestion.command_s > deadline - congestion.at > 0:
+            beyond = ahead - self._limits.queue_commands
+            if beyond >= self._limits.queue_spare_commands or not (first or may_pass(command)):
+                done(self._refusal(ahead))
+                return
         encoded, command = encode_known(command)
         waiting = _Waiting(command, encoded, deadline, done)
-        full = len(self._queue) >= self._limits.queue_commands
-        if full or self._queue_bytes + waiting.size > self._limits.queue_bytes:
-            text = f"{len(self._queue)} commands ({self._queue_bytes} bytes) are waiting"
-            done(Denied(Reason.OVERLOAD, Outcome.NOT_APPLIED, text, retry_after_ms=100))
+        beyond = self._queue_bytes + waiting.size - self._limits.queue_bytes
+        if beyond > 0 and (
+            beyond > self._limits.queue_spare_bytes or not (first or may_pass(command))
+        ):
+            done(self._refusal(ahead))
             return
-        self._queue[waiting] = None
+        if first:
+            self._first[waiting] = None
+        else:
+            self._queue[waiting] = None
         self._deadlines.add(waiting)
         self._queue_bytes += waiting.size
 
     def flush(self, now: float) -> None:
         """Propose what waits, as far as entries may be in flight."""
-        while self._queue and len(self._in_flight) < self._limits.entries_in_flight:
+        limits = self._limits
+        while (self._first or self._queue) and len(self._in_flight) < limits.entries_in_flight:
             stamp = self._stamp_ms()
             if stamp is None:
                 return
             batch = self._take(now)
+            self.crowded = None
             if batch:
+                congestion, is_left = self._congestion, bool(self._first or self._queue)
+                if is_left or congestion.behind:
+                    congestion.proposed(now, batch, more=is_left)
+                congestion.at = now
                 self._propose(stamp, batch)
 
     def tick(self) -> None:
@@ -115,13 +142,15 @@ class Batcher:
     @property
     def idle(self) -> bool:
         """Whether nothing waits and nothing is in flight."""
-        return not self._queue and not self._in_flight
+        return not self._first and not self._queue and not self._in_flight
 
     def expire(self, now: float) -> None:
         """Answer whoever's deadline has passed: NOT_APPLIED from the queue, UNKNOWN in flight."""
+        self.crowded = None  # not for long, where it still is so
         for waiting in self._deadlines.take_due(now):
-            if waiting in self._queue:
-                del self._queue[waiting]
+            line = self._first if waiting in self._first else self._queue
+            if waiting in line:
+                del line[waiting]
                 self._queue_bytes -= waiting.size
                 waiting.finish(late_unproposed())
             else:
@@ -129,21 +158,33 @@ class Batcher:
 
     def refuse_queued(self, denied: Denied) -> None:
         """Empty the queue with one answer; it was never proposed, so `denied` is NOT_APPLIED."""
-        queue, self._queue, self._queue_bytes = self._queue, OrderedDict(), 0
-        for waiting in queue:
+        refused = (*self._first, *self._queue)
+        self._first, self._queue, self._queue_bytes = OrderedDict(), OrderedDict(), 0
+        self._congestion.cleared()
+        self.crowded = None
+        for waiting in refused:
             self._finish(waiting, denied)
+
+    def _refusal(self, ahead: int) -> Denied:
+        wait_ms = int(ahead * self._congestion.command_s * 1000)
+        text = f"{ahead} commands ({self._queue_bytes} bytes) wait, the last for {wait_ms} ms"
+        retry_ms = min(max(wait_ms, RETRY_MIN_MS), RETRY_MAX_MS)
+        denied = Denied(Reason.OVERLOAD, Outcome.NOT_APPLIED, text, retry_after_ms=retry_ms)
+        if ahead >= self._congestion.room:
+            self.crowded = denied
+        return denied
 
     def _take(self, now: float) -> list[_Waiting]:
         limits, size, cost = self._limits, 0, 0
         costs = self._costs()
         batch: list[_Waiting] = []
-        while self._queue and len(batch) < limits.batch_commands:
-            waiting = next(iter(self._queue))
+        while (line := self._first or self._queue) and len(batch) < limits.batch_commands:
+            waiting = next(iter(line))
             cost += costs.of(waiting.command)
             size += len(waiting.encoded)
             if batch and (size > limits.batch_bytes or cost > limits.batch_cost):
                 break
-            del self._queue[waiting]
+            del line[waiting]
             self._queue_bytes -= waiting.size
             if waiting.deadline <= now:
                 self._finish(waiting, late_unproposed())
@@ -162,7 +203,7 @@ class Batcher:
 
         def done(outcome: Applied | Failure) -> None:
             self._in_flight = [other for other in self._in_flight if other is not flight]
-            if self._queue:  # what came meanwhile need not wait for the next poll
+            if self._first or self._queue:  # what came meanwhile need not wait for the next poll
                 self._wake()
             self._answer(batch, outcome)
 

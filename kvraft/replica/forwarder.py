@@ -10,6 +10,7 @@ from kvraft.consensus.port import Consensus
 from kvraft.core.commands import Command
 from kvraft.core.errors import Outcome, Reason
 from kvraft.replica.batcher import late_proposed
+from kvraft.replica.congestion import may_pass
 from kvraft.replica.deadlines import Caller, Deadlines
 from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.messages import Forward, ForwardReply, encode
@@ -50,7 +51,8 @@ class Forwarder:
         self, leader: str, command: Command, *, now: float, deadline: float, done: Done
     ) -> None:
         """Send `command` to `leader`; refused NOT_APPLIED where the link does not take it."""
-        if len(self._sent) >= self._limits.forwarded:
+        beyond = len(self._sent) - self._limits.forwarded
+        if beyond >= 0 and (beyond >= self._limits.queue_spare_commands or not may_pass(command)):
             text = f"{len(self._sent)} forwarded requests are unanswered"
             done(Denied(Reason.OVERLOAD, Outcome.NOT_APPLIED, text, leader, retry_after_ms=100))
             return

@@ -14,6 +14,7 @@ from kvraft.core.machine import StateMachine
 from kvraft.core.validation import validate
 from kvraft.replica.admission import Admission
 from kvraft.replica.batcher import Batcher
+from kvraft.replica.congestion import SIGNS_OF_LIFE, goes_first
 from kvraft.replica.forwarder import Forwarder
 from kvraft.replica.messages import Forward, ForwardReply, encode
 from kvraft.replica.outcomes import Answer, Denied, Done
@@ -128,7 +129,8 @@ class Intake:
         if denied is not None:
             done(denied)
             return
-        self._batcher.submit(command, deadline, done)
+        first = command.__class__ in SIGNS_OF_LIFE and goes_first(command, self._node.machine)
+        self._batcher.submit(command, deadline, done, first=first)
         self.let_in()
 
 

@@ -19,10 +19,21 @@ class ReplicaLimits:
     entries_in_flight: int = 1
     """What arrives meanwhile shares the next entry. With 2 there were half as many commands an
     entry, and a third fewer a second: an entry costs CPU on every node, whatever it holds."""
+    queue_wait_ms: int = 300
+    """New work that would wait longer to be proposed is OVERLOAD, NOT_APPLIED, at once: several
+    entries' worth, so that none goes half empty, and far less than a client's patience."""
+    queue_burst: int = 4_096
+    """... unless the queue was empty so long ago at most: what one stream may have unanswered."""
+    command_ms: float = 0.2
+    """What a command is taken to need before any was seen to: about a put, on one core."""
     queue_commands: int = 20_000
-    """Commands waiting to be proposed; beyond it OVERLOAD, NOT_APPLIED, at once."""
+    """Commands waiting to be proposed, however fast they leave: bounds memory."""
     queue_bytes: int = 64 << 20
     """Bytes waiting to be proposed."""
+    queue_spare_commands: int = 5_000
+    """On top, for what keeps alive or gives back (`replica/congestion.py`) ..."""
+    queue_spare_bytes: int = 4 << 20
+    """... and its bytes: it is small."""
     forwarded: int = 10_000
     """Requests of this node's clients that the leader has not answered yet."""
     readers: int = 50_000

@@ -77,6 +77,11 @@ class Node(Protocol):
         ...
 
     @property
+    def crowded(self) -> Denied | None:
+        """What new work would be told now, where that is known without asking; else None."""
+        ...
+
+    @property
     def term(self) -> int:
         """The present Raft term."""
         ...

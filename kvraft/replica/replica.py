@@ -180,6 +180,12 @@ class Replica:
         return self._doors.open_backup()
 
     @property
+    def crowded(self) -> Denied | None:
+        """What new work would be told now, where that is known without asking; else None."""
+        crowded = self._batcher.crowded
+        return crowded if crowded is None or self._intake.denied() is None else None
+
+    @property
     def leader(self) -> str | None:
         """The node that leads, as far as this one knows."""
         return self._leader
@@ -375,7 +381,7 @@ class Replica:
 
     def _submit_own(self, command: Bootstrap | MemberDisk, done: Done) -> None:
         """Membership's own proposals: no admission, no deadline of a client."""
-        self._batcher.submit(command, float("inf"), done)
+        self._batcher.submit(command, float("inf"), done, first=True)
 
     def _members_changed(self) -> None:
         machine = self.machine

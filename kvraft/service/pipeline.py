@@ -18,7 +18,7 @@ from kvraft.service.calls import Calls, Context
 from kvraft.service.convert.checks import checked_count, invalid
 from kvraft.service.convert.reads import Demands
 from kvraft.service.deadlines import answer_by
-from kvraft.service.errors import CallError, abort, status_of
+from kvraft.service.errors import CallError, abort, denied_error, status_of
 from kvraft.service.operations.kv import KeyValueOperations
 from kvraft.service.operations.lease import LeaseOperations
 from kvraft.service.operations.lock import LockOperations
@@ -29,6 +29,11 @@ from kvraft.service.work import Change, Work
 from kvraft.v1 import kv_pb2
 
 Begin = Callable[[Any], Work[Any]]
+NEW_WORK = frozenset(
+    {"put", "delete", "compare_and_set", "update", "txn", "grant", "open", "resolve", "acquire"}
+)
+"""What a crowded node refuses (`replica.congestion.may_pass` says of what), here by its name alone:
+a refusal that costs half a write leaves no time for writes."""
 _Reads = dict[tuple[Demands, float], "list[_Call]"]
 """Calls that look at the state, by what they demand of it and until when."""
 
@@ -140,6 +145,12 @@ class PipelineStream:
         self._open_bytes = 0
         self.finished: deque[_Call] = deque()
         """Calls that have their outcome and no reply yet."""
+        self._refused: list[int] = []
+        """Ids of calls that never began, for one reason ..."""
+        self._refusal: Denied | None = None
+        """... this one ..."""
+        self._refusal_message = b""
+        """... as a message for one of them: it is the same for very many."""
         self.news = asyncio.Event()
         """There are some, or the reader has ended."""
         self._room = asyncio.Event()
@@ -154,8 +165,8 @@ class PipelineStream:
         self._reader = reader = asyncio.create_task(self._read(requests))
         reader.add_done_callback(lambda _: self.news.set())  # also of one that never began
         try:
-            while self.finished or self._open or not reader.done():
-                if self.finished:
+            while self.finished or self._refused or self._open or not reader.done():
+                if self.finished or self._refused:
                     response = self._replies()
                     if response.replies:
                         await self._write(response)
@@ -172,6 +183,7 @@ class PipelineStream:
         finally:
             reader.cancel()
             self.finished.clear()
+            self._refused.clear()
 
     def stop(self, reason: CallError) -> None:
         """Read no more; end with `reason` once what was read is answered."""
@@ -186,7 +198,7 @@ class PipelineStream:
                 require_readable(message)
                 await self._begin_all(message)
                 while (
-                    len(self._open) >= limits.pipeline_calls
+                    len(self._open) + len(self._refused) >= limits.pipeline_calls
                     or self._open_bytes >= limits.pipeline_bytes
                 ):
                     self._room.clear()
@@ -196,7 +208,9 @@ class PipelineStream:
 
     async def _begin_all(self, message: kv_pb2.PipelineRequest) -> None:
         """Begin the calls in their order; where they are large, others have their turn between."""
-        limits, clock = self._calls.limits, self._calls.node.now
+        node, limits = self._calls.node, self._calls.limits
+        clock, refused = node.now, self._refused
+        crowded = None if node.crowded is None else self._crowded()
         count = len(message.calls)
         checked_count(count, "calls", limits.pipeline_batch)
         size = message.ByteSize() // count
@@ -204,15 +218,18 @@ class PipelineStream:
         reads: _Reads = {}
         try:
             for given in message.calls:
+                call_id = given.id
+                if call_id in self._open:
+                    raise invalid(f"calls: two with the id {call_id}, the first one is unanswered")
+                if crowded is not None and given.WhichOneof("request") in NEW_WORK:
+                    refused.append(call_id)
+                    continue
                 if (clock() - begun_at) * 1000 >= limits.pipeline_slice_ms:
                     self._begin_reads(reads)
                     reads.clear()
                     async with self._turns:
                         await asyncio.sleep(0)
-                    begun_at = clock()
-                call_id = given.id
-                if call_id in self._open:
-                    raise invalid(f"calls: two with the id {call_id}, the first one is unanswered")
+                    begun_at, crowded = clock(), self._crowded()
                 self._open.add(call_id)
                 self._open_bytes += size
                 call = _Call(call_id, size, self)
@@ -220,8 +237,12 @@ class PipelineStream:
                     self._begin_one(call, given, now, reads)
                 except CallError as error:
                     call.finish(error)
+                if call.outcome is not None:  # at once: the rest need not ask
+                    crowded = self._crowded()
         finally:
             self._begin_reads(reads)
+            if refused:
+                self.news.set()
 
     def _begin_one(
         self, call: _Call, given: kv_pb2.PipelineCall, now: float, reads: _Reads
@@ -267,8 +288,30 @@ class PipelineStream:
             left -= reply.ByteSize()
             self._open.discard(call.call_id)
             self._open_bytes -= call.size
+        if self._refused and left > 0:
+            self._write_refused(response, left)
         self._room.set()
         return response
+
+    def _crowded(self) -> Denied | None:
+        """Return what new work is told now; it is told so to all that is refused and unanswered."""
+        node = self._calls.node
+        crowded = node.crowded
+        if crowded is not None and crowded is not self._refusal:
+            error = status_of(denied_error(crowded), node.endpoints())
+            one = kv_pb2.PipelineResponse(replies=[kv_pb2.PipelineReply(error=error)])
+            self._refusal, self._refusal_message = crowded, one.SerializeToString()
+        return crowded
+
+    def _write_refused(self, response: kv_pb2.PipelineResponse, left: int) -> None:
+        """... as far as so many bytes go."""
+        refused, message = self._refused, self._refusal_message
+        count = min(len(refused), 1 + left // len(message))
+        begin = len(response.replies)
+        response.MergeFromString(message * count)  # a copy for each would take twice as long
+        for call_id, reply in zip(refused, response.replies[begin:], strict=False):
+            reply.id = call_id
+        del refused[:count]
 
     def _fill(self, reply: kv_pb2.PipelineReply, call: _Call) -> bool:
         """Write what there is to write; False: there is more to come in a later turn."""

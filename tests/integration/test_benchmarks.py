@@ -48,6 +48,13 @@ FIGURES = {
         "lock cycles, 16 callers",
         "hand-over, 8 waiters",
     },
+    "overload": {
+        "puts, saturated",
+        "puts acknowledged, 4 times as many offered",
+        "... / saturated",
+        "... p99 of the acknowledged",
+        "leases kept alive beside it, of 20",
+    },
     "checker": {
         "100 operations, with revisions",
         "100 operations, 2 % unknown",

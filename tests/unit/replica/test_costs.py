@@ -120,7 +120,7 @@ def test_a_value_that_comes_in_the_same_entry_counts_for_those_behind_it(machine
 def test_what_waits_counts_as_it_is_encoded(make_rig, command) -> None:
     size = len(encode_command(command)) + OVERHEAD_BYTES
     for queue_bytes, refused in ((size - 1, 1), (size, 0)):
-        rig = make_rig(limits=ReplicaLimits(queue_bytes=queue_bytes))
+        rig = make_rig(limits=ReplicaLimits(queue_bytes=queue_bytes, queue_spare_bytes=0))
         rig.bootstrap()
         rig.lead()
         assert len(rig.submit(command)) == refused
