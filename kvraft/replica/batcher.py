@@ -7,6 +7,7 @@ command was never proposed, UNKNOWN if it was and nobody can say what became of 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 from kvraft.consensus.port import Applied, Consensus, Failure
@@ -14,7 +15,7 @@ from kvraft.core.codec import assemble_entry, encode_known
 from kvraft.core.commands import Command, Entry
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.results import Result
-from kvraft.replica.congestion import Congestion, may_pass
+from kvraft.replica.congestion import SIGNS_OF_LIFE, Congestion, may_pass
 from kvraft.replica.costs import OVERHEAD_BYTES, EntryCosts
 from kvraft.replica.deadlines import Caller, Deadlines
 from kvraft.replica.limits import ReplicaLimits
@@ -82,6 +83,7 @@ class Batcher:
         self._deadlines: Deadlines[_Waiting] = Deadlines()
         self._queue_bytes = 0
         self._in_flight: list[_Flight] = []
+        self._gather_until: float | None = None
         self.entries = 0
         self.commands = 0
 
@@ -105,6 +107,8 @@ class Batcher:
             return
         if first:
             self._first[waiting] = None
+            if command.__class__ not in SIGNS_OF_LIFE:
+                self._gather_until = -inf
         else:
             self._queue[waiting] = None
         self._deadlines.add(waiting)
@@ -112,19 +116,35 @@ class Batcher:
 
     def flush(self, now: float) -> None:
         """Propose what waits, as far as entries may be in flight."""
-        limits = self._limits
-        while (self._first or self._queue) and len(self._in_flight) < limits.entries_in_flight:
+        if self._first and not self._queue and self._gathers(now):
+            return
+        while (self._first or self._queue) and self._may_propose():
             stamp = self._stamp_ms()
             if stamp is None:
                 return
             batch = self._take(now)
-            self.crowded = None
+            self.crowded = self._gather_until = None
             if batch:
                 congestion, is_left = self._congestion, bool(self._first or self._queue)
                 if is_left or congestion.behind:
                     congestion.proposed(now, batch, more=is_left)
                 congestion.at = now
                 self._propose(stamp, batch)
+
+    def _may_propose(self) -> bool:
+        """Whether one more entry may be in flight: a second, where the first is of one alone.
+
+        A few callers would wait for each other's whole writes: a lock's release for the next
+        one's wish to have it. Where many call, entries hold many, and gather while one flies.
+        """
+        flights, most = self._in_flight, self._limits.entries_in_flight
+        return len(flights) < most or (len(flights) == most and len(flights[-1].batch) <= 1)
+
+    def _gathers(self, now: float) -> bool:
+        """Whether signs of life, alone in the queue, wait for others: nobody waits for them."""
+        if self._gather_until is None:
+            self._gather_until = now + self._limits.gather_ms / 1000
+        return now < self._gather_until and len(self._first) < self._limits.batch_commands
 
     def tick(self) -> None:
         """Propose an entry without commands, for its stamp, unless an entry is under way anyhow."""

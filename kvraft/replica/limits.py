@@ -17,8 +17,12 @@ class ReplicaLimits:
     """Cost of a command that may touch 10,000 entries (range delete, revoke: 23 ms): one an
     entry."""
     entries_in_flight: int = 1
-    """What arrives meanwhile shares the next entry. With 2 there were half as many commands an
+    """One more where that is of a single command. What arrives meanwhile shares the next entry. With 2 there were half as many commands an
     entry, and a third fewer a second: an entry costs CPU on every node, whatever it holds."""
+    gather_ms: int = 20
+    """Signs of life with nothing else in the queue wait so long for others: they come seconds
+    early, an entry costs what a dozen of them cost, and thousands of leases that are renewed evenly
+    would have one each."""
     queue_wait_ms: int = 300
     """New work that would wait longer to be proposed is OVERLOAD, NOT_APPLIED, at once: several
     entries' worth, so that none goes half empty, and far less than a client's patience."""

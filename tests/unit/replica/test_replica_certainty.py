@@ -100,6 +100,7 @@ def test_an_entry_that_commits_makes_room_at_once(make_rig):
     rig = make_rig(limits=ReplicaLimits(entries_in_flight=1))
     rig.bootstrap()
     rig.lead()
+    rig.submit(Put(b"k", b"v"))
     for _ in range(2):
         rig.submit(Put(b"k", b"v"))
         rig.tick()

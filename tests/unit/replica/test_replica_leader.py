@@ -35,16 +35,67 @@ def test_commands_of_one_turn_share_one_entry(rig):
 
 
 def test_what_arrives_while_entries_are_in_flight_waits_for_the_next(rig):
+    rig.submit(Put(b"a", b"v"))
     for number in range(3):
         rig.submit(Put(b"a%d" % number, b"v"))
         rig.tick()
 
-    assert [len(entry.commands) for entry in rig.consensus.entries()] == [1]
+    assert [len(entry.commands) for entry in rig.consensus.entries()] == [2]
 
     rig.submit(Put(b"b", b"v"))
     rig.consensus.commit(1)
     rig.tick()
 
+    assert [len(entry.commands) for entry in rig.consensus.entries()] == [3]
+
+
+def test_one_entry_more_flies_beside_a_command_alone(rig):
+    for number in range(4):
+        rig.submit(Put(b"a%d" % number, b"v"))
+        if number != 1:
+            rig.tick()
+
+    assert [len(entry.commands) for entry in rig.consensus.entries()] == [1, 2]
+
+    rig.consensus.commit(2)
+    rig.tick()
+
+    assert [len(entry.commands) for entry in rig.consensus.entries()] == [1]
+
+
+def granted(rig):
+    rig.submit(LeaseGrant(60_000, 7))
+    rig.tick()
+    rig.consensus.commit()
+    return LeaseKeepAlive(7)
+
+
+def test_renewals_alone_wait_for_others(rig):
+    renewal = granted(rig)
+    rig.submit(renewal)
+    rig.tick()
+    assert not rig.consensus.entries()
+
+    rig.submit(renewal)
+    rig.tick(ReplicaLimits().gather_ms / 1000)
+    assert [len(entry.commands) for entry in rig.consensus.entries()] == [2]
+
+
+def test_renewals_go_with_what_is_proposed_anyhow(rig):
+    rig.submit(granted(rig))
+    rig.submit(Put(b"a", b"v"))
+    rig.tick()
+    assert [len(entry.commands) for entry in rig.consensus.entries()] == [2]
+
+
+def test_an_entry_full_of_renewals_waits_for_nobody(make_rig):
+    rig = make_rig(limits=ReplicaLimits(batch_commands=3))
+    rig.bootstrap()
+    rig.lead()
+    renewal = granted(rig)
+    for _ in range(3):
+        rig.submit(renewal)
+    rig.tick()
     assert [len(entry.commands) for entry in rig.consensus.entries()] == [3]
 
 
