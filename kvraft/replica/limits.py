@@ -17,8 +17,9 @@ class ReplicaLimits:
     """Cost of a command that may touch 10,000 entries (range delete, revoke: 23 ms): one an
     entry."""
     entries_in_flight: int = 1
-    """One more where that is of a single command. What arrives meanwhile shares the next entry. With 2 there were half as many commands an
-    entry, and a third fewer a second: an entry costs CPU on every node, whatever it holds."""
+    """One more where that is of a single command. What arrives meanwhile shares the next entry.
+    With 2 there were half as many commands an entry, and a third fewer a second: an entry costs
+    CPU on every node, whatever it holds."""
     gather_ms: int = 20
     """Signs of life with nothing else in the queue wait so long for others: they come seconds
     early, an entry costs what a dozen of them cost, and thousands of leases that are renewed evenly
