@@ -130,6 +130,7 @@ def test_a_lost_answer_is_unknown_and_the_write_stands(world, client):
     came = call(world, client, Effect.MUTATION, mutate(Put(b"k", b"2")))
     assert isinstance(came, Failed)
     assert came.outcome is Outcome.UNKNOWN
+    world.run(0.1)  # followers are told soon
     assert world["B"].ledger.machine.get(b"k").value == b"2"
 
 

@@ -228,7 +228,7 @@ def fast_failover_when_the_leaders_process_ends(world: World) -> Findings:
     world.run(0.1)
     world.crash("A")
     took = world.until(lambda: any(world.leads(name) for name in "BC"))
-    return findings(slow=took > 0.4, very_slow=took > 1.0)
+    return findings(slow=took > 0.5, very_slow=took > 1.0)
 
 
 @schedule("I7", seeds=tuple(range(5)))
