@@ -35,10 +35,12 @@ def written(
     if not begin or not end:
         raise MarkError(f"no {BEGIN} with {END} behind it")
     loads = ", ".join(f"{load} before {part}" for part, load in content["load_before"].items())
-    lines = ["", f"Measured on {content['machine']}; the machine's load {loads}.", ""]
+    machine = content["machine"]
+    on = f"{machine['cores']} cores ({machine['processor']}), {machine['file system']}"
+    lines = ["", f"Measured on {on}; the machine's load {loads}.", ""]
     for axis, curve in curves.items():
         lines += [*_table(axis, curve), "", f"![Puts by {axis}]({links[axis]})", ""]
-    found = model(curves.get("callers", ()), int(content["machine"].split()[0]))
+    found = model(curves.get("callers", ()), int(machine["cores"]))
     lines += [*(_model(found) if found else []), *_slopes(curves), *_leases(content["rows"])]
     return before + begin + "\n".join([*lines, ""]) + end + after
 

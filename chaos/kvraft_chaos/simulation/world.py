@@ -19,6 +19,8 @@ from kvraft_chaos.simulation.scheduler import Scheduler
 
 STEP = 0.005
 """Seconds between two looks at a condition that is waited for."""
+TOLD_S = 0.05
+"""Within which followers hear of a commit: `tell_commit_ms`, a poll, and the way to them."""
 
 
 @dataclass(slots=True)
@@ -273,7 +275,11 @@ class World:
         return list(self.invariants.violations)
 
     def lost(self, names: Iterable[str] | None = None) -> list[int]:
-        """Acknowledged writes that a running node (of `names`) has not applied."""
+        """Acknowledged writes that a running node (of `names`) does not apply, even soon."""
+        self.run(TOLD_S)
+        return self._missing(names)
+
+    def _missing(self, names: Iterable[str] | None = None) -> list[int]:
         nodes = [n for n in self.running() if names is None or n.name in names]
         missing = [i for i in self.acknowledged for n in nodes if i not in n.applied]
         return sorted(set(missing))
@@ -283,4 +289,4 @@ class World:
         nodes = list(self.nodes.values())
         if any(n.process is None or n.process.role is Role.REJOINING for n in nodes):
             return False
-        return all(n.applied == nodes[0].applied for n in nodes) and not self.lost()
+        return all(n.applied == nodes[0].applied for n in nodes) and not self._missing()
