@@ -2,8 +2,6 @@
 
 import sys
 
-from kvraft.grpc_polling import choose_polling
-
 
 def main() -> None:
     """Run the command line, or say what is missing for it."""
@@ -12,7 +10,6 @@ def main() -> None:
 
         sys.exit(serve(sys.argv[2:]))
     try:
-        choose_polling()
         from kvraft.cli.app import app  # noqa: PLC0415 - typer is in an extra
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "kvraft":

@@ -67,14 +67,11 @@ FIGURES = {
     },
     "scale": {
         "puts, 1000 keys",
-        "puts, 16 bytes a value",
         "puts, 65536 bytes a value",
         "puts, 1 callers",
         "puts, 16 callers",
-        "puts, 1 puts a transaction",
         "puts, 8 puts a transaction",
         "puts, 3 nodes",
-        "puts, 0 watchers",
         "puts, 4 watchers",
     },
     "leases": {
