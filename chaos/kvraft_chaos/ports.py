@@ -1,15 +1,23 @@
-"""Free TCP ports of this machine."""
+"""Free TCP ports of this machine, none of which another run on it takes meanwhile."""
 
 import contextlib
+import fcntl
+import os
 import random
 import socket
+import tempfile
+from functools import cache
 from pathlib import Path
+from typing import IO
 
 LOWEST = 10_240
 """Below are the well-known services, and the ports that `kvraft cluster` uses by default."""
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 EPHEMERAL_LOW = 32_768
 """Linux' default, where the file cannot be read."""
+BLOCK = 256
+"""Ports of one process. A node that is down has its ports free, and another run would take them
+(seed 98 of a campaign of three runs at a time): so each has a block, and goes round in it."""
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
@@ -18,21 +26,16 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
     The kernel gives ephemeral ports to outgoing connections: a node that is down, or a proxy that
     is disabled, could find its port taken on return, by the very peers that dial it.
     """
-    try:
-        high = int(EPHEMERAL.read_text().split()[0])
-    except OSError:
-        high = EPHEMERAL_LOW
-    candidates = iter(random.sample(range(LOWEST, high), high - LOWEST))
+    block = _block()
     sockets: list[socket.socket] = []
     try:
-        while len(sockets) < count:
-            port = next(candidates, None)
-            if port is None:
-                raise OSError(f"{count} free ports are needed between {LOWEST} and {high}")
-            try:
-                sockets.append(socket.create_server((host, port)))
-            except OSError:
-                continue  # taken
+        for _ in range(BLOCK):
+            if len(sockets) == count:
+                break
+            with contextlib.suppress(OSError):  # taken
+                sockets.append(socket.create_server((host, block.next())))
+        if len(sockets) < count:
+            raise OSError(f"{count} free ports are needed from {block.first} on, in {BLOCK}")
         return [sock.getsockname()[1] for sock in sockets]
     finally:
         for sock in sockets:
@@ -41,15 +44,51 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
 
 def free_base_port(nodes: int, step: int, host: str = "127.0.0.1") -> int:
     """Return a port whose neighbours are free too, two for each node, `step` apart."""
-    bases = range(LOWEST, EPHEMERAL_LOW - nodes * step)
-    for base in random.sample(bases, len(bases)):  # in order, two callers would meet
-        with contextlib.ExitStack() as stack:
-            try:
-                for node in range(nodes):
-                    for port in (0, 1):
-                        probe = stack.enter_context(socket.socket())
-                        probe.bind((host, base + node * step + port))
-            except OSError:
-                continue
+    block = _block()
+    for _ in range(BLOCK):
+        base = block.next(nodes * step)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for node in range(nodes):
+                for port in (0, 1):
+                    probe = stack.enter_context(socket.socket())
+                    probe.bind((host, base + node * step + port))
             return base
-    raise OSError(f"no free ports for {nodes} nodes between {LOWEST} and {EPHEMERAL_LOW}")
+    raise OSError(f"no free ports for {nodes} nodes from {block.first} on, in {BLOCK}")
+
+
+class _Block:
+    """A process' ports, as long as the file is locked: until it ends."""
+
+    def __init__(self, first: int, lock: IO[bytes]) -> None:
+        self.first = first
+        self._lock = lock
+        self._used = 0
+
+    def next(self, count: int = 1) -> int:
+        """Return the first of so many that were not asked for lately."""
+        if count > BLOCK:
+            raise OSError(f"{count} ports in a row are needed; a process has {BLOCK}")
+        if self._used + count > BLOCK:
+            self._used = 0
+        self._used += count
+        return self.first + self._used - count
+
+
+@cache
+def _block() -> _Block:
+    try:
+        high = int(EPHEMERAL.read_text().split()[0])
+    except OSError:
+        high = EPHEMERAL_LOW
+    folder = Path(tempfile.gettempdir()) / f"kvraft-ports-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    firsts = range(LOWEST, high - BLOCK, BLOCK)
+    for first in random.sample(firsts, len(firsts)):
+        lock = (folder / str(first)).open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            continue
+        return _Block(first, lock)
+    raise OSError(f"all ports between {LOWEST} and {high} are reserved by other runs ({folder})")

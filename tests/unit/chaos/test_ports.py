@@ -1,0 +1,58 @@
+"""Ports for private clusters: free, and nobody else's while a run lasts."""
+
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from kvraft_chaos import ports
+from kvraft_chaos.ports import BLOCK, free_base_port, free_ports
+
+ANOTHER = "from kvraft_chaos.ports import free_ports; print(*free_ports({count}))"
+
+
+def of_another_process(count):
+    done = subprocess.run(
+        [sys.executable, "-c", ANOTHER.format(count=count)],
+        capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    return {int(port) for port in done.stdout.split()}
+
+
+def test_another_run_takes_none_of_ours():
+    ours = set(free_ports(9))
+    first = ports._block().first
+    assert ours <= set(range(first, first + BLOCK))
+    for _ in range(3):
+        assert not of_another_process(200) & set(range(first, first + BLOCK))
+
+
+def test_ports_are_not_given_again_soon():
+    given = [port for _ in range(10) for port in free_ports(10)]
+    assert len(set(given)) == 100
+
+
+def test_taken_ports_are_left_out():
+    (one,) = free_ports(1)
+    with socket.create_server(("127.0.0.1", one)):
+        for _ in range(3 * BLOCK):
+            assert free_ports(1) != [one]
+
+
+def test_a_base_has_free_neighbours():
+    base = free_base_port(3, 10)
+    bases = {free_base_port(3, 10) for _ in range(4)}
+    assert all(abs(base - other) >= 30 for other in bases)
+    with socket.create_server(("127.0.0.1", base + 21)):
+        for _ in range(2 * BLOCK):
+            other = free_base_port(3, 10)
+            assert base + 21 not in {
+                other + 10 * node + port for node in range(3) for port in (0, 1)
+            }
+
+
+@pytest.mark.parametrize("ask", [lambda: free_ports(BLOCK + 1), lambda: free_base_port(99, 10)])
+def test_more_than_there_are(ask):
+    with pytest.raises(OSError, match="needed"):
+        ask()
