@@ -1,14 +1,11 @@
 """Free TCP ports of this machine, none of which another run on it takes meanwhile."""
 
 import contextlib
-import fcntl
-import os
+import errno
 import random
 import socket
-import tempfile
 from functools import cache
 from pathlib import Path
-from typing import IO
 
 LOWEST = 10_240
 """Below are the well-known services, and the ports that `kvraft cluster` uses by default."""
@@ -51,17 +48,18 @@ def free_base_port(nodes: int, step: int, host: str = "127.0.0.1") -> int:
             for node in range(nodes):
                 for port in (0, 1):
                     probe = stack.enter_context(socket.socket())
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
                     probe.bind((host, base + node * step + port))
             return base
     raise OSError(f"no free ports for {nodes} nodes from {block.first} on, in {BLOCK}")
 
 
 class _Block:
-    """A process' ports, as long as the file is locked: until it ends."""
+    """A process' ports, as long as it has the name: until it ends."""
 
-    def __init__(self, first: int, lock: IO[bytes]) -> None:
+    def __init__(self, first: int, name: socket.socket) -> None:
         self.first = first
-        self._lock = lock
+        self._name = name
         self._used = 0
 
     def next(self, count: int = 1) -> int:
@@ -80,15 +78,14 @@ def _block() -> _Block:
         high = int(EPHEMERAL.read_text().split()[0])
     except OSError:
         high = EPHEMERAL_LOW
-    folder = Path(tempfile.gettempdir()) / f"kvraft-ports-{os.getuid()}"
-    folder.mkdir(exist_ok=True)
     firsts = range(LOWEST, high - BLOCK, BLOCK)
     for first in random.sample(firsts, len(firsts)):
-        lock = (folder / str(first)).open("wb")
+        name = socket.socket(socket.AF_UNIX)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            continue
-        return _Block(first, lock)
-    raise OSError(f"all ports between {LOWEST} and {high} are reserved by other runs ({folder})")
+            name.bind(f"\0kvraft-ports-{first}")  # of no file: it goes with the process (unix(7))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                name.close()
+                continue  # else there are no such names here, and none is kept
+        return _Block(first, name)
+    raise OSError(f"all ports between {LOWEST} and {high} are reserved by other runs")
