@@ -29,6 +29,9 @@ class _NoPeerPlane:
         """Nothing of kvraft's own goes between these nodes."""
         raise AssertionError(f"{len(message)} bytes for {peer} (bulk: {bulk})")
 
+    def flush(self) -> None:
+        """Nothing waits."""
+
     async def close(self) -> None:
         """Nothing to close."""
 
