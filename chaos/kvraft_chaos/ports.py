@@ -1,5 +1,6 @@
 """Free TCP ports of this machine, none of which another run on it takes meanwhile."""
 
+import atexit
 import contextlib
 import errno
 import random
@@ -87,5 +88,6 @@ def _block() -> _Block:
             if error.errno == errno.EADDRINUSE:
                 name.close()
                 continue  # else there are no such names here, and none is kept
+        atexit.register(name.close)
         return _Block(first, name)
     raise OSError(f"all ports between {LOWEST} and {high} are reserved by other runs")

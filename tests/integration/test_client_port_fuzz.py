@@ -117,11 +117,13 @@ async def test_silent_connections_do_not_keep_others_out(wire: Wire) -> None:
     await asyncio.gather(*(writer.wait_closed() for _, writer in silent))
 
 
-async def call_raw(channel: grpc.aio.Channel, method: tuple[str, bool, bool], body: bytes):
+async def call_raw(
+    channel: grpc.aio.Channel, method: tuple[str, bool, bool], body: bytes, bodies: int = 2
+):
     """Call any method with any bytes; returns its status code and the trailer's details."""
     path, streams_in, streams_out = method
     if streams_in:
-        call = channel.stream_stream(path)(iter([body, body]), timeout=5.0)
+        call = channel.stream_stream(path)(iter([body] * bodies), timeout=5.0)
     elif streams_out:
         call = channel.unary_stream(path)(body, timeout=5.0)
     else:
@@ -133,6 +135,10 @@ async def call_raw(channel: grpc.aio.Channel, method: tuple[str, bool, bool], bo
         else:
             await call
     except grpc.aio.AioRpcError as error:
+        if bodies > 1 and "SendMessage" in (error.debug_error_string() or ""):
+            # grpc.aio puts its own INTERNAL in the place of the server's answer where that came
+            # between two writes (`_write` in grpc/aio/_call.py): one body meets no such gap.
+            return await call_raw(channel, method, body, bodies=1)
         trailer = dict(error.trailing_metadata() or ())
         return error.code(), trailer.get("grpc-status-details-bin")
     return grpc.StatusCode.OK, None
