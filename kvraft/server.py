@@ -154,7 +154,7 @@ class Server:
         )
 
     def _on_durable(self, sequence: int) -> None:
-        self._engine.on_durable(sequence)  # wakes the driver where something may commit
+        self._engine.on_durable(sequence)  # wakes the driver where something may commit or apply
 
     def _on_disk_error(self, error: StorageError) -> None:
         self._driver.fatal(str(error))

@@ -2,7 +2,8 @@
 
 SyncObj elects, counts and applies; around it stand one part for each thing it gets wrong (see the
 modules' first lines, and the gap table in ARCHITECTURE.md). Everything runs on one thread, driven
-by `tick`, the links' events and `on_durable`; nothing here blocks, and a failure stops the node.
+by `tick`, the links' events and `on_durable`; nothing here blocks, except that the disk's door
+waits for a quick disk (`DiskDoor.kick`), and a failure stops the node.
 """
 
 from collections.abc import Callable, Mapping

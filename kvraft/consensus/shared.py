@@ -61,7 +61,10 @@ class DiskDoor(Protocol):
         ...
 
     def kick(self) -> None:
-        """Records wait in the write-ahead log: write and sync them; `on_durable` follows."""
+        """Records wait in the write-ahead log: write and sync them.
+
+        `on_durable` follows, or is called in here where the disk is quick.
+        """
         ...
 
     def create(self, index: int, term: int) -> SnapshotSink:

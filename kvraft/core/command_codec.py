@@ -222,8 +222,7 @@ def _read_request(reader: Reader) -> Request:
     by, session_id, sequence, first_unacked, plain, kind = usual
     if by == BY_SESSION and plain == _PLAIN:  # most are so
         identity = SessionIdentity(session_id, sequence, first_unacked)
-        asked: memoryview = memoryview(data)[start + SESSION_IDENTITY.size : end]
-        digest: bytes | None = blake2b(asked, digest_size=REQUEST_HASH_BYTES).digest()
+        digest: bytes | None = _hash(memoryview(data)[start + SESSION_IDENTITY.size : end])
         reader.offset = start + _USUAL.size
     else:
         identity = read_identity(reader)

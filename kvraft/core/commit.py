@@ -14,7 +14,7 @@ class Committing(State):
     __slots__ = ()
 
     def _commit(self, plan: Plan) -> None:
-        """Do a plan's steps, of which there are some, in their order, at one revision."""
+        """Do a plan's steps, in their order, at one revision."""
         keyspace, attachments = self._keyspace, plan.attachments
         for key, record, before, _ in plan.steps:
             if attachments is not None:
@@ -28,10 +28,7 @@ class Committing(State):
                 keyspace.put(key, record)
         if attachments is not None:
             self._leases.next_id = attachments.next_id
-        self.revision = revision = plan.revision
-        done = Revision(revision, self.cluster_time_ms, tuple(plan.steps))
-        self._history.append(done)
-        self.changes.append(done)
+        self._finish(plan.revision, plan.steps)
 
     def _move(self, key: bytes, attached: int, lease_id: int, ttl_ms: int | None) -> None:
         leases = self._leases

@@ -75,10 +75,7 @@ class Identities:
     ) -> None:
         """Keep the answer to a request that `find` did not know."""
         packed = pack_outcome(request_hash, result, limits.outcome_reply_bytes)
-        if isinstance(identity, KeyIdentity):
-            self.outcomes.add_key(identity.key, now_ms, revision, packed)
-        else:
-            self.outcomes.add_sequence(identity.session_id, identity.sequence, revision, packed)
+        self._keep(identity, revision, packed, now_ms)
 
     def resolve(self, identity: Identity, now_ms: int, limits: ApplyLimits) -> Resolved | Refused:
         """Return what became of a request, for good: one that was not applied never will be."""

@@ -138,8 +138,7 @@ class Outcomes:
         while self._obsolete and budget > 0:
             session_id = self._to_prune[0]
             end = self._obsolete[session_id]
-            first = session_id << _SEQUENCE_BITS
-            numbers = list(islice(self.sequences.between(first, first + end), budget))
+            numbers = list(islice(self._below(session_id, end), budget))
             for number in numbers:
                 _, packed = self.sequences.remove(number)
                 self.size_bytes -= OUTCOME_BYTES + len(packed)

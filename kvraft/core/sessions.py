@@ -51,8 +51,7 @@ class Sessions:
         """Note that a live session was used, and what it has been answered."""
         record = self.get(session_id)
         assert record is not None, session_id
-        if record != (first_unacked, now_ms):
-            self.table.put(session_id, (first_unacked, now_ms))
+        self.table.put(session_id, (first_unacked, now_ms))
         if record[1] != now_ms:
             self._due.remove(record[1] << _ID_BITS | session_id)
             self._due.add(now_ms << _ID_BITS | session_id)

@@ -203,9 +203,13 @@ class State:
 
     # -- leases
 
+    def has_lease(self, lease_id: int) -> bool:
+        """Whether there is such a lease."""
+        return self._leases.get(lease_id) is not None
+
     def describe_lease(self, lease_id: int) -> LeaseDescription | None:
         """Return a lease with its keys; None if there is none. Costs its keys."""
-        if self._leases.get(lease_id) is None:
+        if not self.has_lease(lease_id):
             return None
         keys = tuple(self._leases.keys_of(lease_id))
         return self._describe(lease_id, keys)

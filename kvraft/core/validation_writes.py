@@ -57,10 +57,10 @@ def operation_refusal(operation: SingleOperation, limits: RequestLimits) -> Refu
             assert_never(operation)
 
 
-def is_plain(command: Put, limits: RequestLimits, extra: int) -> bool:
-    """Tell at a glance of most puts, those without a lease, that nothing is wrong with them.
+def is_plain(command: Put | CompareAndSet, limits: RequestLimits, extra: int = 0) -> bool:
+    """Tell at a glance of most writes, those without a lease, that nothing is wrong with them.
 
-    `extra` bytes of its request are not the put's.
+    `extra` bytes of its request are not in key and value; what a swap expects is looked at apart.
     """
     if command.lease_id is not None or command.ttl_ms is not None:
         return False
@@ -98,9 +98,8 @@ def attachment_conflict(command: Put | CompareAndSet | Update) -> Refused | None
 
 
 def _write(command: Put | CompareAndSet, limits: RequestLimits) -> Refused | None:
-    fits = 0 < len(command.key) <= limits.key_bytes and len(command.value) <= limits.value_bytes
-    if fits and command.lease_id is None and command.ttl_ms is None:
-        return None  # nothing else can be wrong, and most are so
+    if is_plain(command, limits):
+        return None
     return (
         key_refusal(command.key, limits)
         or too_large("value", len(command.value), "value_bytes", limits.value_bytes)

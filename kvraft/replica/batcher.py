@@ -89,9 +89,7 @@ class Batcher:
 
     def submit(self, command: Command, deadline: float, done: Done, *, first: bool = False) -> None:
         """Queue one command, `first`: before others; NOT_APPLIED at once if it would wait long."""
-        ahead, congestion = len(self._queue), self._congestion
-        if self._first:
-            ahead += len(self._first)
+        ahead, congestion = len(self._first) + len(self._queue), self._congestion
         if ahead >= congestion.room or ahead * congestion.command_s > deadline - congestion.at > 0:
             beyond = ahead - self._limits.queue_commands
             if beyond >= self._limits.queue_spare_commands or not (first or may_pass(command)):

@@ -40,10 +40,7 @@ def may_pass(command: Command) -> bool:
 
 def goes_first(command: Command, machine: StateMachine) -> bool:
     """Return whether a sign of life may go first: the grant of its lease may still be waiting."""
-    if not isinstance(command, LeaseKeepAlive):
-        return True
-    found, _ = machine.list_leases(command.lease_id - 1, 1)
-    return bool(found) and found[0].lease_id == command.lease_id
+    return not isinstance(command, LeaseKeepAlive) or machine.has_lease(command.lease_id)
 
 
 class Congestion:

@@ -208,9 +208,8 @@ class PipelineStream:
 
     async def _begin_all(self, message: kv_pb2.PipelineRequest) -> None:
         """Begin the calls in their order; where they are large, others have their turn between."""
-        node, limits = self._calls.node, self._calls.limits
-        clock, refused = node.now, self._refused
-        crowded = None if node.crowded is None else self._crowded()
+        limits, clock = self._calls.limits, self._calls.node.now
+        refused, crowded = self._refused, self._crowded()
         count = len(message.calls)
         checked_count(count, "calls", limits.pipeline_batch)
         size = message.ByteSize() // count

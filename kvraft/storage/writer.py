@@ -177,8 +177,8 @@ class LogWriter:
         self.batches += 1
         self._recent_ms = max(self._recent_ms, took_ms)
         self.slowest_ms = max(self.slowest_ms, took_ms)
-        if not self._stopped:
-            self.kick()  # first, so that the disk does not idle while the loop acts on this one
+        self.kick()  # first, so that the disk does not idle while the loop acts on this one
+        if not self._stopped:  # by now: what the loop wrote itself may have failed
             self._on_durable(durable)
 
     def _log_marked(self) -> None:

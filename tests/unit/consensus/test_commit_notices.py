@@ -91,3 +91,26 @@ def test_a_follower_acknowledges_before_it_applies(world):
     world.write(b"y")  # its append says that x is committed
     world.converge()
     assert order == ["ack", "ack", b"x", b"y"]
+
+
+def test_a_quick_disk_reports_within_the_kick():
+    """As the log's writer does on the loop: the engine hears of it before its turn is over."""
+    world = World()
+    for node in world.nodes.values():
+        node.kick = lambda node=node: node._synced(node.directory.log.sequence)
+    world.lead("a")
+    heard = listen(world)
+    told = list(world.b.payloads)
+    for number in range(10):
+        begun, committed = world.now, world.a.propose(b"%d" % number)
+        world.until(lambda committed=committed: committed, step=0.0001)
+        assert world.now - begun == pytest.approx(2 * world.latency_s, abs=0.0002)  # a round trip
+        told.append(b"%d" % number)
+        world.until(lambda: world.b.payloads == world.c.payloads == told, step=0.0005)
+        assert world.now - begun < SOON + 4 * world.latency_s  # nothing waits for a timer
+    assert len([each for each in heard if isinstance(each[3], AppendAck)]) == 20
+    world.a.call(world.a.engine.transfer_leadership, "b", lambda _: None)
+    world.until(lambda: world.b.leads)  # terms and votes are written so, too
+    world.write(b"y")
+    world.converge()
+    assert world.c.payloads == [*told, b"y"]

@@ -321,6 +321,21 @@ def test_a_write_on_the_loop_that_fails_stops_the_node(quick, monkeypatch):
     assert quick.loop.calls.empty()
 
 
+def test_after_a_failure_on_the_loop_not_even_the_batch_before_is_reported(node, monkeypatch):
+    """The next batch is written, and fails, before the last one is reported."""
+    monkeypatch.setattr(writer, "QUICK_MS", 0.0)
+    node.append()  # to the thread
+    node.wal.append(7, 1, b"y")
+    told, arguments = node.loop.calls.get(timeout=LIMIT_S)
+    monkeypatch.setattr(writer, "QUICK_MS", 1000 * LIMIT_S)
+    monkeypatch.setattr(node.wal, "write", lambda _batch: 1 // 0)
+
+    told(*arguments)
+
+    assert len(node.errors) == 1
+    assert node.durable == []
+
+
 def test_close_waits_for_the_batch_in_flight_and_calls_nothing_back(gated):
     gated.append()
     gated.writer.submit(lambda: 1, gated.durable.append)
