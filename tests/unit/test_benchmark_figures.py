@@ -193,6 +193,17 @@ def test_an_answer_of_redis_may_come_in_two_parts(cut):
     assert isinstance(error, RuntimeError)
 
 
+def test_a_redis_that_ends_ends_its_calls():
+    async def run():
+        client = PipelinedRedis()
+        client._waiting.append(asyncio.get_running_loop().create_future())
+        client.connection_lost(None)
+        with pytest.raises(ConnectionError, match="ended the connection"):
+            await asyncio.wait_for(client._waiting[0], 1)
+
+    asyncio.run(run())
+
+
 def test_a_caller_swaps_what_it_wrote_last_and_nobody_else_does():
     held = {}
 
