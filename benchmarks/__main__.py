@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from benchmarks import (
     locks,
     memory,
     memory_peers,
+    one_loop,
     overload,
     scale,
     side_by_side,
@@ -84,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
     loads: dict[str, float] = {}
     where = describe()  # before anything is written: the time of an fsync is in it
     errors = Console(stderr=True)
-    with Bars(console=errors, transient=True) as bars:
+    with closing(one_loop), Bars(console=errors, transient=True) as bars:
 
         def progress(text: str, total: int) -> Step:
             task = bars.add_task(text, total=total)

@@ -78,20 +78,17 @@ class _Stream:
         self._into = into
         self._due = [0.0] * IDS
         self._next = 0
-        self._open = 0
 
     async def send(self, count: int, due: float) -> None:
         """Send so many calls that are due at that moment; those that find no id are `unsent`."""
-        at = self._next
-        count = min(count, IDS - at)
-        fresh = [number for number in range(at, at + count) if not self._due[number]]
-        self._next = (at + count) % IDS
+        numbers = (number % IDS for number in range(self._next, self._next + count))
+        fresh = [number for number in numbers if not self._due[number]]
+        self._next = (self._next + count) % IDS
         if due >= self._begin:
             self._into.offered += count
             self._into.outcomes["unsent"] += count - len(fresh)
         for number in fresh:
             self._due[number] = due
-        self._open += len(fresh)
         if fresh:
             await self._call.write(b"".join([self._frames[number] for number in fresh]))
 
@@ -109,13 +106,12 @@ class _Stream:
                     self._into.offered += count
                     self._into.outcomes["unsent"] += count
             await asyncio.sleep(TICK_S)
+        await self._call.done_writing()
 
     async def read(self, end: float, *, again: bool) -> None:
         """Take replies until all are had; `again`: for each one, the next call is sent."""
         into = self._into
-        while self._open or time.monotonic() < end:
-            raw = await self._call.read()
-            assert raw is not grpc.aio.EOF, "the node has ended the stream"
+        while (raw := await self._call.read()) is not grpc.aio.EOF:
             replies = kv_pb2.PipelineResponse.FromString(raw).replies
             now = time.monotonic()
             is_counted = self._begin <= now < end
@@ -130,9 +126,10 @@ class _Stream:
                 else:
                     into.outcomes["put"] += 1
                     into.took_ms.append((now - due) * 1000)
-            self._open -= len(replies)
             if again and now < end:
                 await self.send(len(replies), now)
+            elif again:
+                await self._call.done_writing()
 
 
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}

@@ -9,6 +9,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
+from benchmarks import one_loop
 from benchmarks.private_cluster import leader, pid_of, private_cluster, start
 from benchmarks.processor_time import Used
 from benchmarks.report import Progress, Row, Step, spread
@@ -40,7 +41,7 @@ def run(progress: Progress, sizes: Sizes) -> list[Row]:
         step = progress(f"{sizes.leases} leases, granted {way}", 2 + sizes.leases_periods)
         with private_cluster() as cluster:
             start(cluster)
-            found = asyncio.run(_measure(cluster, sizes, over_s, step))
+            found = one_loop.run(_measure(cluster, sizes, over_s, step))
         rows += _rows(found, sizes, way)
     return rows
 

@@ -1,7 +1,6 @@
 """Memory of a node with 100,000 keys of 256 bytes: ours, and etcd's, written in the same run."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from benchmarks import one_loop
 from benchmarks.peers.etcd import EtcdClient, etcd_servers, find_etcd, version
@@ -9,7 +8,7 @@ from benchmarks.private_cluster import pid_of, private_cluster, start
 from benchmarks.process import memory_mib
 from benchmarks.report import Progress, Row, Spread, Step, spread
 from benchmarks.sizes import Sizes
-from benchmarks.writers import CALLERS, STEP, VALUE, key, write_keys
+from benchmarks.writers import STEP, VALUE, key, write_all, write_keys
 
 MOST_TIMES = 0.5
 """Of etcd's."""
@@ -46,17 +45,10 @@ def _resident(pids: Sequence[int]) -> tuple[Spread, str]:
 
 
 async def _fill(endpoints: list[str], keys: int, step: Step) -> None:
-    numbers = iter(range(keys))
-
     async with EtcdClient(endpoints) as client:
         leader = await client.leader()
 
-        async def caller() -> None:
-            for number in numbers:
-                await client.put(key(number).encode(), VALUE, leader)
-                if (number + 1) % STEP == 0:
-                    step()
+        def put(number: int) -> Awaitable[None]:
+            return client.put(key(number).encode(), VALUE, leader)
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(CALLERS):
-                group.create_task(caller())
+        await write_all(put, range(keys), step)

@@ -1,7 +1,6 @@
 """One event loop for all that a run measures: gRPC logs an exception at each further one."""
 
 import asyncio
-import atexit
 from collections.abc import Coroutine
 from functools import cache
 from typing import Any, TypeVar
@@ -14,8 +13,12 @@ def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
     return _runner().run(coroutine)
 
 
+def close() -> None:
+    """End the loop. (At exit it would be too late: Python 3.12 starts no thread there.)"""
+    _runner().close()
+    _runner.cache_clear()
+
+
 @cache
 def _runner() -> asyncio.Runner:
-    runner = asyncio.Runner()
-    atexit.register(runner.close)
-    return runner
+    return asyncio.Runner()

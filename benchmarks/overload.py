@@ -9,6 +9,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import AsyncExitStack
 from multiprocessing import get_context
 
+from benchmarks import one_loop
 from benchmarks.flood import Flooded, overload, saturate
 from benchmarks.private_cluster import leader, private_cluster, start
 from benchmarks.report import Progress, Row, spread
@@ -54,7 +55,8 @@ def run(progress: Progress, sizes: Sizes) -> list[Row]:
             peaks.append(max(tried, key=lambda each: each.rate))
             step()
             rate = peaks[-1].rate * TIMES
-            flood, alive = asyncio.run(_beside_leases(pool, cluster.endpoints, target, rate, sizes))
+            beside = _beside_leases(pool, cluster.endpoints, target, rate, sizes)
+            flood, alive = one_loop.run(beside)
             floods.append(flood)
             kept.append(alive)
             step()

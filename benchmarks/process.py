@@ -1,12 +1,10 @@
 """Processor time and memory of processes, as the kernel counts them."""
 
-import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-TICKS = os.sysconf("SC_CLK_TCK")
-"""Of a second: 100 on most machines, so a time of two seconds is measured to one percent."""
+from benchmarks.processor_time import process_s
 
 
 class Meter:
@@ -20,7 +18,7 @@ class Meter:
 
     def mark(self) -> None:
         """Note what has been used until this moment."""
-        used = [processor_s(each) for each in self._trees]
+        used = [sum(map(process_s, each)) for each in self._trees]
         self._marks.append((used, time.process_time()))
 
     def of_each(self, operations: int) -> dict[str, float]:
@@ -37,11 +35,6 @@ class Meter:
         return {name: each * 1_000_000 / operations for name, each in seconds.items()}
 
 
-def processor_s(pids: Iterable[int]) -> float:
-    """Return the seconds that these processes have used so far, in user and kernel mode."""
-    return sum(_ticks(pid) for pid in pids) / TICKS
-
-
 def memory_mib(pid: int, name: str) -> float:
     """Return a size of a process: `VmRSS` is what is in use now, `VmHWM` the most so far."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -55,20 +48,12 @@ def with_children(pid: int) -> tuple[int, ...]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                parents[int(folder.name)] = int(_fields(int(folder.name))[1])
+                stat = (folder / "stat").read_text()
             except OSError:
                 continue  # it has ended
+            # Behind the name, which may hold anything: state, parent, ...
+            parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
     found = [pid]
     for each in found:  # grows on the way
         found += [child for child, parent in parents.items() if parent == each]
     return tuple(found)
-
-
-def _fields(pid: int) -> list[str]:
-    """Return the fields behind the name, which may hold anything: state, parent, ..."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
-def _ticks(pid: int) -> int:
-    fields = _fields(pid)
-    return int(fields[11]) + int(fields[12])

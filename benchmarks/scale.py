@@ -4,10 +4,10 @@ One client process with 64 callers and values of 256 bytes where that is not wha
 `python -m benchmarks.plots` draws the curves and computes the model of docs/performance.md.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
+from benchmarks import one_loop
 from benchmarks.bulk import make_backup
 from benchmarks.private_cluster import private_cluster, start
 from benchmarks.report import Progress, Row
@@ -115,7 +115,7 @@ def _rounds(
                 weight=weight,
             )
 
-    return asyncio.run(load())
+    return one_loop.run(load())
 
 
 def _puts(keys: int = KEYS, value: bytes = VALUE) -> Make:

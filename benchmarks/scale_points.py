@@ -12,10 +12,8 @@ from benchmarks.report import Row, Spread, spread
 AXES = ("keys", "bytes a value", "callers", "puts a transaction", "nodes", "watchers")
 
 NAME = re.compile(r"puts, (\d+) (.+)")
-NOTE = re.compile(
-    r"p50 ([\d.]+) ms; CPU in us a put: leader ([\d.]+) \(its loop ([\d.]+)\), "
-    r"a follower ([\d.]+), client ([\d.]+); ([\d.]+) puts an entry(?:; (\d+) events/s)?"
-)
+FIGURES = "p50_ms", "leader_us", "loop_us", "follower_us", "client_us", "per_entry", "events"
+"""Of a point beside its rate: the details of its row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,29 +67,21 @@ class Point:
 
     def row(self) -> Row:
         """Write it as a row of the report."""
-        note = (
-            f"p50 {self.p50_ms:.2f} ms; CPU in us a put: leader {self.leader_us:.1f} "
-            f"(its loop {self.loop_us:.1f}), a follower {self.follower_us:.1f}, "
-            f"client {self.client_us:.1f}; {self.per_entry:.1f} puts an entry"
-        )
+        note = f"the leader's loop {self.loop_us:.1f} us a put, {self.per_entry:.1f} puts an entry"
         if self.events:
-            note += f"; {self.events} events/s"
-        return Row(f"puts, {self.x} {self.axis}", "puts/s", self.rate, note=note)
+            note += f", {self.events} events/s"
+        details = {name: getattr(self, name) for name in FIGURES}
+        return Row(f"puts, {self.x} {self.axis}", "puts/s", self.rate, note=note, details=details)
 
 
 def points(content: Mapping[str, Any]) -> dict[str, list[Point]]:
     """Read the points of a report's JSON, by axis; other rows are none."""
     found: dict[str, list[Point]] = {axis: [] for axis in AXES}
     for row in content["rows"]:
-        name, note = NAME.fullmatch(row["name"]), NOTE.fullmatch(row["note"])
-        if name is None or note is None or name[2] not in found:
-            continue
-        p50_ms, leader, loop, follower, client, per_entry = map(float, note.groups()[:6])
-        rate, events = Spread(**row["spread"]), int(note[7] or 0)
-        point = Point(
-            name[2], int(name[1]), rate, p50_ms, leader, loop, follower, client, per_entry, events
-        )
-        found[name[2]].append(point)
+        name = NAME.fullmatch(row["name"])
+        if name is not None and name[2] in found:
+            point = Point(name[2], int(name[1]), Spread(**row["spread"]), **row["details"])
+            found[name[2]].append(point)
     return found
 
 

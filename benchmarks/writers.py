@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 from benchmarks.report import Step
 from kvraft_client import AsyncClient
@@ -18,23 +19,27 @@ def key(number: int) -> str:
 
 
 async def write_keys(endpoints: str, numbers: range, keys: int, step: Step) -> None:
-    """Write `numbers` (modulo `keys`) with many callers; one progress step each `STEP`."""
+    """Write `numbers` (modulo `keys`)."""
+    async with AsyncClient(endpoints, timeout=30.0) as client:
+        await write_all(lambda number: client.put(key(number % keys), VALUE), numbers, step)
+
+
+async def write_all(put: Callable[[int], Awaitable[object]], numbers: range, step: Step) -> None:
+    """Write `numbers` with many callers; one progress step each `STEP`."""
     pending = iter(numbers)
     done = 0
 
-    async with AsyncClient(endpoints, timeout=30.0) as client:
+    async def caller() -> None:
+        nonlocal done
+        for number in pending:
+            await put(number)
+            done += 1
+            if done % STEP == 0:
+                step()
 
-        async def caller() -> None:
-            nonlocal done
-            for number in pending:
-                await client.put(key(number % keys), VALUE)
-                done += 1
-                if done % STEP == 0:
-                    step()
-
-        async with asyncio.TaskGroup() as group:  # the first error ends them all
-            for _ in range(CALLERS):
-                group.create_task(caller())
+    async with asyncio.TaskGroup() as group:  # the first error ends them all
+        for _ in range(CALLERS):
+            group.create_task(caller())
 
 
 class Latencies:

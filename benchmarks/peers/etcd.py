@@ -41,13 +41,6 @@ def version(binary: str) -> str:
 
 
 @contextlib.contextmanager
-def etcd_cluster(binary: str) -> Iterator[list[str]]:
-    """Yield the endpoints of a cluster with durable defaults; stop and remove it afterwards."""
-    with etcd_servers(binary) as servers:
-        yield servers.endpoints
-
-
-@contextlib.contextmanager
 def etcd_servers(binary: str) -> Iterator[Servers]:
     """Yield a cluster with durable defaults; stop and remove it afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="etcd-bench-"))

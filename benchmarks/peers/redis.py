@@ -142,6 +142,11 @@ class PipelinedRedis(asyncio.Protocol):
             self._settle(kind, found)
         self._received = buffer[position:]
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        for answer in self._waiting:
+            if not answer.done():
+                answer.set_exception(exc or ConnectionError("the server has ended the connection"))
+
     def _settle(self, kind: bytes, found: Any) -> None:
         answer = self._waiting.popleft()
         if answer.done():

@@ -42,13 +42,6 @@ def find_zookeeper() -> str | None:
 
 
 @contextlib.contextmanager
-def zookeeper_cluster(script: str) -> Iterator[list[str]]:
-    """Yield the endpoints of a cluster with durable defaults; stop and remove it afterwards."""
-    with zookeeper_servers(script) as servers:
-        yield servers.endpoints
-
-
-@contextlib.contextmanager
 def zookeeper_servers(script: str) -> Iterator[Servers]:
     """Yield a cluster with durable defaults; stop and remove it afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="zookeeper-bench-"))

@@ -79,7 +79,9 @@ def _block() -> _Block:
         high = int(EPHEMERAL.read_text().split()[0])
     except OSError:
         high = EPHEMERAL_LOW
-    firsts = range(LOWEST, high - BLOCK, BLOCK)
+    if high < LOWEST + BLOCK:
+        high = EPHEMERAL_LOW  # nearly all are ephemeral here: rather those than none
+    firsts = range(LOWEST, high - BLOCK + 1, BLOCK)
     for first in random.sample(firsts, len(firsts)):
         name = socket.socket(socket.AF_UNIX)
         try:

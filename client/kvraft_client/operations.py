@@ -5,14 +5,14 @@ Leases are named by id, or by an object that this process holds (`kv.lease`), wh
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from kvraft.v1 import kv_pb2
 from kvraft_client.actions import Action
 from kvraft_client.conditions import Condition
 from kvraft_client.encoding import action_protos, condition_proto
 from kvraft_client.errors import InvalidRequest
-from kvraft_client.requests import Data, as_bytes, as_key, attachment
+from kvraft_client.requests import Data, as_bytes, as_int64, as_key, as_ttl_ms
 
 
 class Held(Protocol):
@@ -65,15 +65,10 @@ def put(
     return_previous: bool = False,
 ) -> Operation:
     """Write a key, as `kv.put` does. Gives a PutResult."""
-    lease_id, ttl_ms, keep = attachment(id_of(lease), ttl, keep_lease=keep_lease)
     wanted = kv_pb2.OperationPut(
-        key=as_key(key),
-        value=as_bytes("value", value),
-        lease_id=lease_id,
-        ttl_ms=ttl_ms,
-        keep_lease=keep,
-        return_previous=return_previous,
+        key=as_key(key), value=as_bytes("value", value), return_previous=return_previous
     )
+    attach(wanted, lease, ttl, keep_lease=keep_lease)
     return Operation(kv_pb2.Operation(put=wanted))
 
 
@@ -98,10 +93,8 @@ def update(
     ttl: float | None = None,
 ) -> Operation:
     """Apply actions to a key, as `kv.update` does. Gives an UpdateResult."""
-    lease_id, ttl_ms, _ = attachment(id_of(lease), ttl, keep_lease=False)
-    wanted = kv_pb2.OperationUpdate(
-        key=as_key(key), actions=action_protos(actions), lease_id=lease_id, ttl_ms=ttl_ms
-    )
+    wanted = kv_pb2.OperationUpdate(key=as_key(key), actions=action_protos(actions))
+    attach(wanted, lease, ttl)
     return Operation(kv_pb2.Operation(update=wanted))
 
 
@@ -139,22 +132,20 @@ def key_range(prefix: Data, start: Data | None, end: Data | None) -> kv_pb2.KeyR
 
 
 def attach(
-    request: kv_pb2.PutRequest | kv_pb2.CompareAndSetRequest | kv_pb2.UpdateRequest,
-    lease: Held | int | None,
-    ttl: float | None,
-    *,
-    keep_lease: bool = False,
+    message: Any, lease: Held | int | None, ttl: float | None, *, keep_lease: bool = False
 ) -> None:
-    """Write into a request what its key is to be attached to, if that was given."""
+    """Write into a message what its key is to be attached to, if that was given: one at most."""
     if lease is None and ttl is None and not keep_lease:
         return
-    lease_id, ttl_ms, keep = attachment(id_of(lease), ttl, keep_lease=keep_lease)
+    lease_id = id_of(lease)
+    if (lease_id is not None) + (ttl is not None) + keep_lease > 1:
+        raise InvalidRequest("give at most one of lease=, ttl= and keep_lease=")
     if lease_id is not None:
-        request.lease_id = lease_id
-    if ttl_ms is not None:
-        request.ttl_ms = ttl_ms
-    if keep and not isinstance(request, kv_pb2.UpdateRequest):  # an update keeps it anyway
-        request.keep_lease = True
+        message.lease_id = as_int64("lease", lease_id)
+    elif ttl is not None:
+        message.ttl_ms = as_ttl_ms(ttl)
+    else:
+        message.keep_lease = keep_lease
 
 
 def id_of(lease: Held | int | None) -> int | None:

@@ -75,16 +75,6 @@ def consistency_of(name: Consistency) -> kv_pb2.Consistency:
         ) from None
 
 
-def attachment(
-    lease_id: int | None, ttl: float | None, *, keep_lease: bool
-) -> tuple[int | None, int | None, bool]:
-    """Check that at most one of lease, ttl and keep_lease is given; return them as on the wire."""
-    given = (lease_id is not None) + (ttl is not None) + keep_lease
-    if given > 1:
-        raise InvalidRequest("give at most one of lease=, ttl= and keep_lease=")
-    return as_int64("lease", lease_id), None if ttl is None else as_ttl_ms(ttl), keep_lease
-
-
 def lock_mode(*, shared: bool, capacity: int | None, names: int) -> tuple[lock_pb2.LockMode, int]:
     """Check in which mode a lock is wanted; return it with its capacity, as on the wire."""
     if capacity is None and not shared:

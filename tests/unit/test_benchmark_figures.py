@@ -9,7 +9,8 @@ from dataclasses import asdict
 
 import pytest
 
-from benchmarks import machine
+from benchmarks import __main__ as command
+from benchmarks import machine, one_loop
 from benchmarks.contest import Contest, Heat
 from benchmarks.machine import file_system
 from benchmarks.peers.redis import PipelinedRedis
@@ -152,6 +153,27 @@ def test_a_folder_in_memory_is_no_place_to_measure(monkeypatch, kind, warned):
     assert ("set TMPDIR" in machine.describe()["file system"]) is warned
 
 
+def test_the_loop_ends_with_the_run_and_not_with_the_interpreter(monkeypatch, tmp_path):
+    """At exit Python 3.12 starts no thread any more, and it takes one to end a loop's executor."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # restored behind it
+    loops = []
+
+    async def use():
+        await asyncio.to_thread(time.time)
+        loops.append(asyncio.get_running_loop())
+
+    def part(_progress, _sizes):
+        one_loop.run(use())
+        one_loop.run(use())
+        return []
+
+    monkeypatch.setitem(command.PARTS, "part", part)
+
+    assert command.main(["part", "--quick", "--json", str(tmp_path / "bench.json")]) == 0
+    assert loops[0] is loops[1]
+    assert loops[0].is_closed()
+
+
 ANSWERS = b"+OK\r\n:1\r\n$5\r\nv\r\n:1\r\n$-1\r\n-ERR no\r\n$0\r\n\r\n"
 
 
@@ -169,6 +191,17 @@ def test_an_answer_of_redis_may_come_in_two_parts(cut):
     ok, number, text, absent, error, empty = asyncio.run(run())
     assert (ok, number, text, absent, empty) == (b"OK", 1, b"v\r\n:1", None, b"")
     assert isinstance(error, RuntimeError)
+
+
+def test_a_redis_that_ends_ends_its_calls():
+    async def run():
+        client = PipelinedRedis()
+        client._waiting.append(asyncio.get_running_loop().create_future())
+        client.connection_lost(None)
+        with pytest.raises(ConnectionError, match="ended the connection"):
+            await asyncio.wait_for(client._waiting[0], 1)
+
+    asyncio.run(run())
 
 
 def test_a_caller_swaps_what_it_wrote_last_and_nobody_else_does():

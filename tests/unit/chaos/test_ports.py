@@ -52,6 +52,19 @@ def test_a_base_has_free_neighbours():
             assert base + 21 - other not in (0, 1, 10, 11, 20, 21)
 
 
+@pytest.mark.parametrize("low", [1_024, 10_000, ports.LOWEST + BLOCK - 1, 32_768])
+def test_a_kernel_that_uses_nearly_all_ports_itself_is_no_reason_to_have_none(
+    monkeypatch, tmp_path, low
+):
+    monkeypatch.setattr(ports, "EPHEMERAL", tmp_path / "range")
+    ports.EPHEMERAL.write_text(f"{low}\t65535\n")
+
+    block = ports._block.__wrapped__()  # of another process, as it were
+
+    assert ports.LOWEST <= block.first <= ports.EPHEMERAL_LOW - BLOCK
+    block._name.close()
+
+
 @pytest.mark.parametrize("ask", [lambda: free_ports(BLOCK + 1), lambda: free_base_port(99, 10)])
 def test_more_than_there_are(ask):
     with pytest.raises(OSError, match="needed"):

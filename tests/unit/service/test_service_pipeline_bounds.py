@@ -14,8 +14,6 @@ from kvraft.v1 import kv_pb2
 
 pytestmark = pytest.mark.asyncio
 
-UNREADABLE = b"\x0a\xff\xff\xff\xff\x0f"
-
 
 @pytest.fixture
 def pipe(wire: Wire) -> Pipe:
