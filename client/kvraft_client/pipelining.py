@@ -59,9 +59,11 @@ def request_of(batch: Sequence[PipelinedCall], now: float) -> kv_pb2.PipelineReq
 def settle_all(window: Window, message: kv_pb2.PipelineResponse) -> None:
     """Give every reply to its caller."""
     for reply in message.replies:
-        call = window.answered(reply.id)
+        more = reply.more
+        call = window.answered(reply.id, more=more)
         if call is None or call.settle is None:
             continue
+        call.goes_on = more
         field = call.field
         if reply.HasField(field):
             call.settle(getattr(reply, field))

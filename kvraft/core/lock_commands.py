@@ -85,6 +85,10 @@ class LockCommands(LeaseCommands):
             (),
         )
 
+    def would_wait(self, command: Acquire) -> bool:
+        """Tell whether it would be queued, or find its place in a queue, as things stand."""
+        return not self._is_free(self._wanted(command))
+
     def _is_free(self, record: PlaceRecord) -> bool:
         """Tell whether nobody waits for any of the locks, and no holder is in the way."""
         locks = [self._places.locks.get(name) for name in record.names]

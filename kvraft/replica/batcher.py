@@ -7,7 +7,6 @@ command was never proposed, UNKNOWN if it was and nobody can say what became of 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import inf
 from typing import NamedTuple
 
 from kvraft.consensus.port import Applied, Consensus, Failure
@@ -15,7 +14,7 @@ from kvraft.core.codec import assemble_entry, encode_known
 from kvraft.core.commands import Command, Entry
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.results import Result
-from kvraft.replica.congestion import SIGNS_OF_LIFE, Congestion, may_pass
+from kvraft.replica.congestion import Congestion, may_pass
 from kvraft.replica.costs import OVERHEAD_BYTES, EntryCosts
 from kvraft.replica.deadlines import Caller, Deadlines
 from kvraft.replica.limits import ReplicaLimits
@@ -83,12 +82,25 @@ class Batcher:
         self._deadlines: Deadlines[_Waiting] = Deadlines()
         self._queue_bytes = 0
         self._in_flight: list[_Flight] = []
+        self._is_patient = True
+        """Nobody waits for what is in the queue."""
         self._gather_until: float | None = None
         self.entries = 0
         self.commands = 0
 
-    def submit(self, command: Command, deadline: float, done: Done, *, first: bool = False) -> None:
-        """Queue one command, `first`: before others; NOT_APPLIED at once if it would wait long."""
+    def submit(
+        self,
+        command: Command,
+        deadline: float,
+        done: Done,
+        *,
+        first: bool = False,
+        patient: bool = False,
+    ) -> None:
+        """Queue one command; NOT_APPLIED at once if it would wait long.
+
+        `first`: before others. `patient`: alone, it may wait for company.
+        """
         ahead, congestion = len(self._first) + len(self._queue), self._congestion
         if ahead >= congestion.room or ahead * congestion.command_s > deadline - congestion.at > 0:
             beyond = ahead - self._limits.queue_commands
@@ -103,18 +115,15 @@ class Batcher:
         ):
             done(self._refusal(ahead))
             return
-        if first:
-            self._first[waiting] = None
-            if command.__class__ not in SIGNS_OF_LIFE:
-                self._gather_until = -inf
-        else:
-            self._queue[waiting] = None
+        (self._first if first else self._queue)[waiting] = None
+        if not patient:
+            self._is_patient = False
         self._deadlines.add(waiting)
         self._queue_bytes += waiting.size
 
     def flush(self, now: float) -> None:
         """Propose what waits, as far as entries may be in flight."""
-        if self._first and not self._queue and self._gathers(now):
+        if self._is_patient and self._gathers(now):
             return
         while (self._first or self._queue) and self._may_propose():
             stamp = self._stamp_ms()
@@ -122,8 +131,10 @@ class Batcher:
                 return
             batch = self._take(now)
             self.crowded = self._gather_until = None
+            is_left = bool(self._first or self._queue)
+            self._is_patient = self._is_patient or not is_left
             if batch:
-                congestion, is_left = self._congestion, bool(self._first or self._queue)
+                congestion = self._congestion
                 if is_left or congestion.behind:
                     congestion.proposed(now, batch, more=is_left)
                 congestion.at = now
@@ -139,10 +150,13 @@ class Batcher:
         return len(flights) < most or (len(flights) == most and len(flights[-1].batch) <= 1)
 
     def _gathers(self, now: float) -> bool:
-        """Whether signs of life, alone in the queue, wait for others: nobody waits for them."""
+        """Whether what waits, all of it patient, goes on waiting for others."""
+        count = len(self._first) + len(self._queue)
+        if not count:
+            return False
         if self._gather_until is None:
             self._gather_until = now + self._limits.gather_ms / 1000
-        return now < self._gather_until and len(self._first) < self._limits.batch_commands
+        return now < self._gather_until and count < self._limits.batch_commands
 
     def tick(self) -> None:
         """Propose an entry without commands, for its stamp, unless an entry is under way anyhow."""
@@ -179,7 +193,7 @@ class Batcher:
         refused = (*self._first, *self._queue)
         self._first, self._queue, self._queue_bytes = OrderedDict(), OrderedDict(), 0
         self._congestion.cleared()
-        self.crowded = None
+        self._is_patient, self._gather_until, self.crowded = True, None, None
         for waiting in refused:
             self._finish(waiting, denied)
 

@@ -11,6 +11,7 @@ from collections.abc import Sized
 from math import inf
 
 from kvraft.core.commands import (
+    Acquire,
     Attach,
     Command,
     Confirm,
@@ -41,6 +42,13 @@ def may_pass(command: Command) -> bool:
 def goes_first(command: Command, machine: StateMachine) -> bool:
     """Return whether a sign of life may go first: the grant of its lease may still be waiting."""
     return not isinstance(command, LeaseKeepAlive) or machine.has_lease(command.lease_id)
+
+
+def will_queue(command: Command, machine: StateMachine) -> bool:
+    """Return whether it is for a place in the queue of a lock that is taken: it waits anyhow, and
+    shares the entry of the release that it waits for.
+    """
+    return isinstance(command, Acquire) and command.wait_ms != 0 and machine.would_wait(command)
 
 
 class Congestion:

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 from kvraft.consensus.port import Consensus, Role
-from kvraft.core.commands import Command
+from kvraft.core.commands import Acquire, Command
 from kvraft.core.errors import Outcome, Reason
 from kvraft.core.limits import RequestLimits
 from kvraft.core.machine import StateMachine
 from kvraft.core.validation import validate
 from kvraft.replica.admission import Admission
 from kvraft.replica.batcher import Batcher
-from kvraft.replica.congestion import SIGNS_OF_LIFE, goes_first
+from kvraft.replica.congestion import SIGNS_OF_LIFE, goes_first, will_queue
 from kvraft.replica.forwarder import Forwarder
 from kvraft.replica.messages import Forward, ForwardReply, encode
 from kvraft.replica.outcomes import Answer, Denied, Done
@@ -129,8 +129,10 @@ class Intake:
         if denied is not None:
             done(denied)
             return
-        first = command.__class__ in SIGNS_OF_LIFE and goes_first(command, self._node.machine)
-        self._batcher.submit(command, deadline, done, first=first)
+        machine, kind = self._node.machine, command.__class__
+        first = kind in SIGNS_OF_LIFE and goes_first(command, machine)
+        patient = first or (kind is Acquire and will_queue(command, machine))
+        self._batcher.submit(command, deadline, done, first=first, patient=patient)
         self.let_in()
 
 

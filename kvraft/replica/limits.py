@@ -21,9 +21,9 @@ class ReplicaLimits:
     With 2 there were half as many commands an entry, and a third fewer a second: an entry costs
     CPU on every node, whatever it holds."""
     gather_ms: int = 20
-    """Signs of life with nothing else in the queue wait so long for others: they come seconds
-    early, an entry costs what a dozen of them cost, and thousands of leases that are renewed evenly
-    would have one each."""
+    """Signs of life, and wishes for a lock that is taken, wait so long for others where nothing
+    else is in the queue: those come seconds early, these wait anyhow, an entry costs what a dozen
+    of them cost, and thousands of leases that are renewed evenly would have one each."""
     queue_wait_ms: int = 300
     """New work that would wait longer to be proposed is OVERLOAD, NOT_APPLIED, at once: several
     entries' worth, so that none goes half empty, and far less than a client's patience."""

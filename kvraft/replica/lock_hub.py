@@ -47,6 +47,7 @@ class LockHub:
         self._by_key: dict[bytes, list[Waiter]] = {}
         self._looks: Deadlines[Waiter] = Deadlines()
         self._to_wake: deque[Waiter] = deque()
+        self._wakes_left = limits.lock_wakes
         self._partings = Partings(limits, machine, submit)
         self._attach_at = 0.0
         self._led_at = doors.now()
@@ -87,6 +88,7 @@ class LockHub:
             for waiter in self._by_key.get(change.key, ()):
                 waiter.has_entered |= change.kind is not Standing.ENDED
                 self._look(waiter)
+        self._wake_some()  # now: a grant then leaves with the answer to the release before it
 
     def replaced(self) -> None:
         """The state was replaced by a newer one: who asked for what in between is not known."""
@@ -96,6 +98,7 @@ class LockHub:
 
     def tick(self, now: float, *, is_led: bool) -> None:
         """Let time pass; `is_led`: this node knows a leader."""
+        self._wakes_left = self._limits.lock_wakes
         if is_led:
             self._led_at = now
         if self._partings.by_key:
@@ -187,7 +190,7 @@ class LockHub:
             waiter.asked_again = index
 
     def _look(self, waiter: Waiter) -> None:
-        """Find out how it stands, and tell it in one of the next turns if that is news."""
+        """Find out how it stands, and tell it in this turn or one of the next if that is news."""
         machine = self._machine()
         if not waiter.index or machine.index < waiter.index:
             return
@@ -195,7 +198,6 @@ class LockHub:
         if standing is not None and waiter.learn(standing) and not waiter.is_due:
             waiter.is_due = True
             self._to_wake.append(waiter)
-            self._doors.wake()
 
     def _look_at_positions(self, now: float) -> None:
         for waiter in self._looks.take_due(now):
@@ -234,7 +236,8 @@ class LockHub:
             waiter.end(why)
 
     def _wake_some(self) -> None:
-        for _ in range(min(len(self._to_wake), self._limits.lock_wakes)):
+        while self._to_wake and self._wakes_left:
+            self._wakes_left -= 1
             self._to_wake.popleft().wake()
         if self._to_wake:
             self._doors.wake()

@@ -76,6 +76,11 @@ class Waiter:
         """Whether the place waits, as far as this node knows."""
         return self.standing is not None and self.standing.standing is Standing.QUEUED
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something to tell: how it stands, or that it has `ended`."""
+        return self._news is not None or (self.ended is not None and not self.is_closed)
+
     def take(self) -> AcquireResult | None:
         """Return how it stands, if that is news; None: nothing now, or it has `ended`."""
         news, self._news = self._news, None

@@ -2,14 +2,10 @@
 
 import asyncio
 
-from kvraft.core.results import AcquireResult, Standing
-from kvraft.replica.lock_waiter import Waiter
 from kvraft.replica.outcomes import Denied
 from kvraft.service.calls import Calls, Context, unary
-from kvraft.service.convert.locks import acquire_command, fill_acquisition
 from kvraft.service.errors import CallError, abort, denied_error
 from kvraft.service.operations.lock import LockOperations
-from kvraft.service.replies import expect_result
 from kvraft.service.shutdown import shutting_down
 from kvraft.service.unreadable import require_readable
 from kvraft.v1 import lock_pb2, lock_pb2_grpc
@@ -32,31 +28,20 @@ class LockService(lock_pb2_grpc.LockServiceServicer):
 
     async def _follow(self, request: lock_pb2.AcquireRequest, context: Context) -> None:
         calls, news = self.calls, asyncio.Event()
-        command = acquire_command(request, calls.requests)
-        waiter = calls.node.locks.acquire(command, calls.deadline(context), news.set)
+        work = self._operations.acquire(request)
+        waiter = calls.node.locks.acquire(work.command, calls.deadline(context), news.set)
         if isinstance(waiter, Denied):
             raise denied_error(waiter)
         try:
             while not waiter.is_finished:
                 await news.wait()
                 news.clear()
-                await self._tell(waiter, context)
+                if waiter.has_news:
+                    response = lock_pb2.AcquireResponse()
+                    work.write(response, waiter)
+                    await context.write(response)
         finally:
             waiter.close()
-
-    async def _tell(self, waiter: Waiter, context: Context) -> None:
-        if waiter.ended is not None:
-            expect_result(waiter.ended, AcquireResult)  # raises: there are no results in it
-        standing = waiter.take()
-        if standing is None:
-            return
-        response = lock_pb2.AcquireResponse()
-        revision = max(waiter.revision, self.calls.node.machine.revision)
-        self.calls.fill_header(response.header, revision)
-        fill_acquisition(response, standing)
-        if standing.standing is not Standing.QUEUED:
-            waiter.finish()  # before it is sent: however that ends, it may arrive
-        await context.write(response)
 
     @unary
     async def Confirm(

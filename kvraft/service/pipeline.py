@@ -3,7 +3,8 @@
 A call begins when it is read, in the order of its message; those that only look at the state begin
 behind the others, together. What was answered in one turn of the loop leaves in one message. A
 reply is written only when it can leave, so a client that does not read holds up no more than its
-window, and is cut off in the end.
+window, and is cut off in the end. A place in a queue is followed until it is granted or has ended,
+and counts to the window until its first reply.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from kvraft.core.errors import Outcome, Reason
+from kvraft.replica.lock_waiter import Waiter
 from kvraft.replica.outcomes import Answer, Denied
 from kvraft.service.calls import Calls, Context
 from kvraft.service.convert.checks import checked_count, invalid
@@ -25,10 +27,10 @@ from kvraft.service.operations.lock import LockOperations
 from kvraft.service.operations.session import SessionOperations
 from kvraft.service.shutdown import shutting_down
 from kvraft.service.unreadable import require_readable
-from kvraft.service.work import Change, Work
+from kvraft.service.work import Change, Following, Work
 from kvraft.v1 import kv_pb2
 
-Begin = Callable[[Any], Work[Any]]
+Begin = Callable[[Any], Work[Any] | Following[Any]]
 NEW_WORK = frozenset(
     {"put", "delete", "compare_and_set", "update", "txn", "grant", "open", "resolve", "acquire"}
 )
@@ -104,16 +106,18 @@ class Pipelines:
 class _Call:
     """One call, from its beginning to its reply."""
 
-    __slots__ = ("_stream", "begun", "call_id", "kind", "outcome", "size", "work")
+    __slots__ = ("_stream", "begun", "call_id", "kind", "outcome", "size", "waiter", "work")
 
     def __init__(self, call_id: int, size: int, stream: "PipelineStream") -> None:
         self.call_id = call_id
         self.size = size
         self.kind = ""
-        self.work: Work[Any] | None = None
+        self.work: Work[Any] | Following[Any] | None = None
         self.outcome: Answer | Denied | CallError | None = None
         self.begun: kv_pb2.PipelineReply | None = None
         """A reply that is written over several turns."""
+        self.waiter: Waiter | None = None
+        """Who follows its place."""
         self._stream = stream
 
     def finish(self, outcome: Answer | Denied | CallError | None) -> None:
@@ -143,6 +147,8 @@ class PipelineStream:
         self._open: set[int] = set()
         """Ids of the calls without a reply."""
         self._open_bytes = 0
+        self._followed: dict[int, Waiter] = {}
+        """By the id of the call: who gets more replies than one."""
         self.finished: deque[_Call] = deque()
         """Calls that have their outcome and no reply yet."""
         self._refused: list[int] = []
@@ -165,7 +171,7 @@ class PipelineStream:
         self._reader = reader = asyncio.create_task(self._read(requests))
         reader.add_done_callback(lambda _: self.news.set())  # also of one that never began
         try:
-            while self.finished or self._refused or self._open or not reader.done():
+            while self._goes_on(reader):
                 if self.finished or self._refused:
                     response = self._replies()
                     if response.replies:
@@ -184,6 +190,14 @@ class PipelineStream:
             reader.cancel()
             self.finished.clear()
             self._refused.clear()
+            for waiter in self._followed.values():
+                waiter.close()
+
+    def _goes_on(self, reader: asyncio.Task[None]) -> bool:
+        """Whether there is anything to write or to wait for; for grants only if all is well."""
+        if self.finished or self._refused or self._open or not reader.done():
+            return True
+        return bool(self._followed) and self._end is None
 
     def stop(self, reason: CallError) -> None:
         """Read no more; end with `reason` once what was read is answered."""
@@ -218,7 +232,7 @@ class PipelineStream:
         try:
             for given in message.calls:
                 call_id = given.id
-                if call_id in self._open:
+                if call_id in self._open or call_id in self._followed:
                     raise invalid(f"calls: two with the id {call_id}, the first one is unanswered")
                 if crowded is not None and given.WhichOneof("request") in NEW_WORK:
                     refused.append(call_id)
@@ -256,6 +270,11 @@ class PipelineStream:
         call.work = work = self._begin[kind](getattr(given, kind))
         if isinstance(work, Change):
             calls.node.submit(work.command, deadline, call.finish)
+        elif isinstance(work, Following):
+            waiter = calls.node.locks.acquire(work.command, deadline, partial(call.finish, None))
+            if isinstance(waiter, Denied):
+                raise denied_error(waiter)
+            call.waiter = self._followed[call.call_id] = waiter
         else:
             reads.setdefault((work.demands, deadline), []).append(call)
 
@@ -273,6 +292,8 @@ class PipelineStream:
         left = self._calls.limits.pipeline_reply_bytes
         while self.finished and left > 0:
             call = self.finished.popleft()
+            if call.waiter is not None and not call.waiter.has_news:
+                continue  # what it had to tell went with what came before
             reply = call.begun or response.replies.add(id=call.call_id)
             try:
                 if not self._fill(reply, call):
@@ -285,8 +306,12 @@ class PipelineStream:
             if call.begun is not None:
                 response.replies.append(call.begun)
             left -= reply.ByteSize()
+            if call.waiter is not None and not reply.more:
+                del self._followed[call.call_id]
+                call.waiter.close()
             self._open.discard(call.call_id)
             self._open_bytes -= call.size
+            call.size = 0
         if self._refused and left > 0:
             self._write_refused(response, left)
         self._room.set()
@@ -319,6 +344,10 @@ class PipelineStream:
             assert isinstance(outcome, CallError), "a call without work has an error"
             raise outcome
         into = getattr(reply, call.kind)
+        if isinstance(work, Following):
+            assert call.waiter is not None, "it began"
+            reply.more = not work.write(into, call.waiter)
+            return True
         if isinstance(work, Change):
             assert outcome is not None, "a command has an answer"
             work.write(into, outcome)

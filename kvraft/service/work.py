@@ -1,4 +1,4 @@
-"""A unary call in two parts: what it asks of the node, and what writes the answer into a response.
+"""A call in two parts: what it asks of the node, and what writes the answer into a response.
 
 So the same code serves a call of its own, which waits, and one of many in a pipeline, which do not.
 """
@@ -6,8 +6,9 @@ So the same code serves a call of its own, which waits, and one of many in a pip
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
-from kvraft.core.commands import Command
+from kvraft.core.commands import Acquire, Command
 from kvraft.core.machine import StateMachine
+from kvraft.replica.lock_waiter import Waiter
 from kvraft.replica.outcomes import Answer, Denied
 from kvraft.service.convert.reads import LINEARIZABLE, Demands
 
@@ -19,6 +20,16 @@ class Change(NamedTuple, Generic[Into]):
 
     command: Command
     write: Callable[[Into, Answer | Denied], None]
+
+
+class Following(NamedTuple, Generic[Into]):
+    """A call for a place in queues, and for what becomes of that.
+
+    `write` takes what is news, and tells whether it was the last; CallError where it ended so.
+    """
+
+    command: Acquire
+    write: Callable[[Into, Waiter], bool]
 
 
 class View(NamedTuple, Generic[Into]):

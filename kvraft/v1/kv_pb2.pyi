@@ -137,8 +137,9 @@ class PipelineResponse(_message.Message):
     def __init__(self, replies: _Optional[_Iterable[_Union[PipelineReply, _Mapping]]] = ...) -> None: ...
 
 class PipelineReply(_message.Message):
-    __slots__ = ("id", "error", "get", "list", "put", "delete", "compare_and_set", "update", "txn", "grant", "revoke", "keep_alive", "open", "close", "resolve", "acquire", "confirm", "release", "check_fence")
+    __slots__ = ("id", "more", "error", "get", "list", "put", "delete", "compare_and_set", "update", "txn", "grant", "revoke", "keep_alive", "open", "close", "resolve", "acquire", "confirm", "release", "check_fence")
     ID_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     GET_FIELD_NUMBER: _ClassVar[int]
     LIST_FIELD_NUMBER: _ClassVar[int]
@@ -158,6 +159,7 @@ class PipelineReply(_message.Message):
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     CHECK_FENCE_FIELD_NUMBER: _ClassVar[int]
     id: int
+    more: bool
     error: _error_pb2.ErrorStatus
     get: _kv_messages_pb2.GetResponse
     list: _kv_messages_pb2.ListResponse
@@ -176,4 +178,4 @@ class PipelineReply(_message.Message):
     confirm: _lock_pb2.ConfirmResponse
     release: _lock_pb2.ReleaseResponse
     check_fence: _lock_pb2.CheckFenceResponse
-    def __init__(self, id: _Optional[int] = ..., error: _Optional[_Union[_error_pb2.ErrorStatus, _Mapping]] = ..., get: _Optional[_Union[_kv_messages_pb2.GetResponse, _Mapping]] = ..., list: _Optional[_Union[_kv_messages_pb2.ListResponse, _Mapping]] = ..., put: _Optional[_Union[_kv_messages_pb2.PutResponse, _Mapping]] = ..., delete: _Optional[_Union[_kv_messages_pb2.DeleteResponse, _Mapping]] = ..., compare_and_set: _Optional[_Union[_kv_messages_pb2.CompareAndSetResponse, _Mapping]] = ..., update: _Optional[_Union[_kv_messages_pb2.UpdateResponse, _Mapping]] = ..., txn: _Optional[_Union[_kv_messages_pb2.TxnResponse, _Mapping]] = ..., grant: _Optional[_Union[_lease_pb2.GrantResponse, _Mapping]] = ..., revoke: _Optional[_Union[_lease_pb2.RevokeResponse, _Mapping]] = ..., keep_alive: _Optional[_Union[_lease_pb2.KeepAliveResponse, _Mapping]] = ..., open: _Optional[_Union[_session_pb2.OpenResponse, _Mapping]] = ..., close: _Optional[_Union[_session_pb2.CloseResponse, _Mapping]] = ..., resolve: _Optional[_Union[_session_pb2.ResolveResponse, _Mapping]] = ..., acquire: _Optional[_Union[_lock_pb2.AcquireResponse, _Mapping]] = ..., confirm: _Optional[_Union[_lock_pb2.ConfirmResponse, _Mapping]] = ..., release: _Optional[_Union[_lock_pb2.ReleaseResponse, _Mapping]] = ..., check_fence: _Optional[_Union[_lock_pb2.CheckFenceResponse, _Mapping]] = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., more: bool = ..., error: _Optional[_Union[_error_pb2.ErrorStatus, _Mapping]] = ..., get: _Optional[_Union[_kv_messages_pb2.GetResponse, _Mapping]] = ..., list: _Optional[_Union[_kv_messages_pb2.ListResponse, _Mapping]] = ..., put: _Optional[_Union[_kv_messages_pb2.PutResponse, _Mapping]] = ..., delete: _Optional[_Union[_kv_messages_pb2.DeleteResponse, _Mapping]] = ..., compare_and_set: _Optional[_Union[_kv_messages_pb2.CompareAndSetResponse, _Mapping]] = ..., update: _Optional[_Union[_kv_messages_pb2.UpdateResponse, _Mapping]] = ..., txn: _Optional[_Union[_kv_messages_pb2.TxnResponse, _Mapping]] = ..., grant: _Optional[_Union[_lease_pb2.GrantResponse, _Mapping]] = ..., revoke: _Optional[_Union[_lease_pb2.RevokeResponse, _Mapping]] = ..., keep_alive: _Optional[_Union[_lease_pb2.KeepAliveResponse, _Mapping]] = ..., open: _Optional[_Union[_session_pb2.OpenResponse, _Mapping]] = ..., close: _Optional[_Union[_session_pb2.CloseResponse, _Mapping]] = ..., resolve: _Optional[_Union[_session_pb2.ResolveResponse, _Mapping]] = ..., acquire: _Optional[_Union[_lock_pb2.AcquireResponse, _Mapping]] = ..., confirm: _Optional[_Union[_lock_pb2.ConfirmResponse, _Mapping]] = ..., release: _Optional[_Union[_lock_pb2.ReleaseResponse, _Mapping]] = ..., check_fence: _Optional[_Union[_lock_pb2.CheckFenceResponse, _Mapping]] = ...) -> None: ...

@@ -89,7 +89,10 @@ class Acquiring:
         self._request = lock_pb2.AcquireRequest()
         self._sends = self._streams = 0
         self._asked_at = 0.0
+        self._sent_at = 0.0
+        self._address = ""
         self._heard = False
+        self._replies: backend.Replies | None = None
         self._stream: Any = None
 
     async def run(self, owner: bytes) -> Granted:
@@ -120,6 +123,7 @@ class Acquiring:
     async def _one_place(self, owner: bytes) -> Step:
         self.key, self._sends, self._streams = token_bytes(KEY_BYTES), 0, 0
         self.own_lease, self._asked_at = None, self._caller.now()
+        self._replies = None
         self._request = self._made(owner)
         try:
             step = await self._ask()
@@ -164,15 +168,28 @@ class Acquiring:
     # -- asking
 
     async def _ask(self) -> Step:
-        """Ask without waiting: most locks are free."""
+        """Ask, as far as one answer goes: most locks are free."""
 
         async def send(channel: backend.Channel, left_s: float) -> lock_pb2.AcquireResponse | None:
             self._update_wait()
             self._sends += 1
+            limit_s = self.policy.limit_s(self._caller.now())
             try:
-                return await channel.unary(ACQUIRE, self._request, left_s)
+                replies = channel.replies(ACQUIRE, self._request, left_s, limit_s)
             except NoPipeline:
                 return None
+            self._streams += 1
+            try:
+                response: lock_pb2.AcquireResponse = await replies.read()
+            except NoPipeline:
+                self._streams -= 1
+                return None
+            except BaseException:
+                replies.cancel()
+                raise
+            self._replies = replies if replies.goes_on else None
+            self._address = channel.address
+            return response
 
         try:
             answer = await self._caller.run(Effect.IDENTIFIED, send, timeout=self._limit_s())
@@ -182,6 +199,7 @@ class Acquiring:
             if self._wanted.shared_lease is not None:
                 self._wanted.shared_lease.ended()
             raise
+        self._sent_at = answer.sent_at
         if answer.result is None:
             return Step.FOLLOW
         return self._take(standing_from(answer.result), answer.sent_at)
@@ -235,28 +253,37 @@ class Acquiring:
                 await backend.sleep(self._caller.after(failed, attempts))
 
     async def _listen(self, attempts: Attempts) -> Step:
-        address = await self._caller.reach(attempts)
-        channel = self._caller.channel(address)
-        self._update_wait()
-        self._sends += 1
-        self._streams += 1
-        is_queued = self.policy.phase is Phase.QUEUED
-        sent_at = self._caller.now() if is_queued else self._asked_at  # a copy may have been it
-        self._stream = stream = channel.follow(ACQUIRE, self._request, self._limit_s())
+        stream: backend.Replies | backend.Stream[lock_pb2.AcquireResponse] | None = self._replies
+        self._replies = None
+        if stream is None:
+            stream = await self._open(attempts)
         step = Step.FOLLOW
         try:
             while step is Step.FOLLOW:
-                step = self._take(standing_from(await self._read(stream, address)), sent_at)
+                step = self._take(standing_from(await self._read(stream)), self._sent_at)
         finally:
             if step is Step.FOLLOW:  # not the stream of a grant: that would give it up
                 stream.cancel()
         return step
 
+    async def _open(self, attempts: Attempts) -> backend.Stream[lock_pb2.AcquireResponse]:
+        """Ask on a stream of its own, anywhere: the one that had the first answer is no more."""
+        self._address = await self._caller.reach(attempts)
+        channel = self._caller.channel(self._address)
+        self._update_wait()
+        self._sends += 1
+        self._streams += 1
+        is_queued = self.policy.phase is Phase.QUEUED
+        self._sent_at = self._caller.now() if is_queued else self._asked_at  # a copy may have been
+        self._stream = stream = channel.follow(ACQUIRE, self._request, self._limit_s())
+        return stream
+
     async def _read(
-        self, stream: backend.Stream[lock_pb2.AcquireResponse], address: str
+        self, stream: backend.Replies | backend.Stream[lock_pb2.AcquireResponse]
     ) -> lock_pb2.AcquireResponse:
+        address = self._address
         try:
-            response = await stream.read()
+            response: lock_pb2.AcquireResponse | None = await stream.read()
         except grpc.RpcError as error:
             raise AttemptError(failure_from(error, address, sent=True)) from error
         if response is None:

@@ -10,6 +10,7 @@ import grpc
 import grpc.aio
 
 from kvraft_client._backends.aio_pipeline import Pipeline
+from kvraft_client._backends.aio_pipeline import Replies as Replies  # noqa: PLC0414 - others have it from here
 from kvraft_client.config import CHANNEL_OPTIONS
 from kvraft_client.pipelining import NoPipeline
 from kvraft_client.rpc import Method, Request, Response, transmittable
@@ -34,6 +35,7 @@ class Channel:
 
     def __init__(self, address: str, credentials: grpc.ChannelCredentials | None) -> None:
         """Make the channel; nothing is dialled yet."""
+        self.address = address
         self._closed = False
         if credentials is None:
             self._channel = grpc.aio.insecure_channel(address, CHANNEL_OPTIONS)
@@ -71,6 +73,21 @@ class Channel:
             raise answer
         self._pipeline = None
         return await self._alone(method, request, call.deadline - monotonic())
+
+    def replies(
+        self,
+        method: Method[Request, Response],
+        request: Request,
+        timeout_s: float,
+        limit_s: float | None,
+    ) -> Replies:
+        """Call, and return the replies: the first within `timeout_s`, all within `limit_s`.
+
+        Raises NoPipeline where the server is known to have none, or `read` does.
+        """
+        if self._pipeline is None:
+            raise NoPipeline
+        return self._pipeline.stream().follow(method.field, request, timeout_s, limit_s)
 
     async def _alone(
         self, method: Method[Request, Response], request: Request, timeout_s: float

@@ -1,6 +1,7 @@
 """The pipeline of one channel on one asyncio loop."""
 
 import asyncio
+from collections.abc import Callable
 from math import inf
 from time import monotonic
 from typing import Any
@@ -75,13 +76,25 @@ class Stream:
             if not future.done():  # cancelled in this very turn of the loop
                 future.set_result(answer)
 
+        return self._enter(field, request, timeout_s, settle), future
+
+    def follow(
+        self, field: str, request: Any, timeout_s: float, limit_s: float | None
+    ) -> "Replies":
+        """Queue a request that may be answered more than once: first in `timeout_s`."""
+        came: asyncio.Queue[Any] = asyncio.Queue()
+        return Replies(self, self._enter(field, request, timeout_s, came.put_nowait), came, limit_s)
+
+    def _enter(
+        self, field: str, request: Any, timeout_s: float, settle: Callable[[Any], None]
+    ) -> PipelinedCall:
         deadline = monotonic() + timeout_s
         call = PipelinedCall(field, request, request.ByteSize(), deadline, settle)
         if self._window.enter(call):
             self._tell_sender()
         if deadline < self._looks_at:
             self._look_at(deadline)
-        return call, future
+        return call
 
     def leave(self, call: PipelinedCall) -> None:
         """Let the caller of a call that was not answered go."""
@@ -146,3 +159,38 @@ class Stream:
         """End it; its calls fail."""
         self._reader.cancel()
         await asyncio.wait({self._reader, self._sender})
+
+
+class Replies:
+    """All replies to one call."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        call: PipelinedCall,
+        came: "asyncio.Queue[Any]",
+        limit_s: float | None,
+    ) -> None:
+        """`limit_s`: how long from now to wait for all of them together; None: no limit."""
+        self._stream, self._call, self._came = stream, call, came
+        self._until = None if limit_s is None else asyncio.get_running_loop().time() + limit_s
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether more follow the last one."""
+        return self._call.goes_on
+
+    async def read(self) -> Any:
+        """Return the next. Raises CallFailed, also if cancelled, and NoPipeline."""
+        try:
+            async with asyncio.timeout_at(self._until):
+                answer = await self._came.get()
+        except TimeoutError:
+            raise late(sent=True) from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def cancel(self) -> None:
+        """Wait for no more of them."""
+        self._stream.leave(self._call)

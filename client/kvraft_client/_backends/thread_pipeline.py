@@ -2,6 +2,9 @@
 
 import threading
 import time
+from collections.abc import Callable
+from math import inf
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import grpc
@@ -18,6 +21,10 @@ from kvraft_client.pipelining import (
 from kvraft_client.policy.pipeline import PipelinedCall, Window
 from kvraft_client.rpc import PIPELINE
 
+LOOK_UP_S = 0.5
+"""How often a wait without end looks up: it would not notice a Ctrl-C that came just before it
+blocked (seen in one of ten tries)."""
+
 
 class Pipeline:
     """Opens a stream at the first call, and another one after a break."""
@@ -30,11 +37,20 @@ class Pipeline:
 
     def call(self, field: str, request: Any, timeout_s: float) -> Any:
         """Send a request; return the reply. Raises CallFailed, NoPipeline."""
+        return self._open().call(field, request, timeout_s)
+
+    def follow(
+        self, field: str, request: Any, timeout_s: float, limit_s: float | None
+    ) -> "Replies":
+        """Send a request that may be answered more than once: first in `timeout_s`."""
+        return self._open().follow(field, request, timeout_s, limit_s)
+
+    def _open(self) -> "_Stream":
         with self._lock:
             stream = self._stream
             if stream is None or stream.is_over:
                 stream = self._stream = _Stream(self._channel)
-        return stream.call(field, request, timeout_s)
+            return stream
 
 
 class _Stream:
@@ -63,6 +79,25 @@ class _Stream:
             answers.append(answer)
             settled.set()
 
+        call = self._enter(field, request, timeout_s, settle)
+        try:
+            settled.wait(timeout_s)
+        finally:
+            sent = self.leave(call)
+        answer = answers[0] if answers else late(sent=sent)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def follow(
+        self, field: str, request: Any, timeout_s: float, limit_s: float | None
+    ) -> "Replies":
+        came: SimpleQueue[Any] = SimpleQueue()
+        return Replies(self, self._enter(field, request, timeout_s, came.put), came, limit_s)
+
+    def _enter(
+        self, field: str, request: Any, timeout_s: float, settle: Callable[[Any], None]
+    ) -> PipelinedCall:
         deadline = time.monotonic() + timeout_s
         call = PipelinedCall(field, request, request.ByteSize(), deadline, settle)
         with self._news:
@@ -70,15 +105,12 @@ class _Stream:
             if self._end is not None:  # since it was chosen
                 settle_broken(self._window, self._end)
             self._news.notify()
-        try:
-            settled.wait(timeout_s)
-        finally:
-            with self._news:
-                sent = self._window.leave(call)
-        answer = answers[0] if answers else late(sent=sent)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return call
+
+    def leave(self, call: PipelinedCall) -> bool:
+        """Let the caller of a call go; return whether it was sent."""
+        with self._news:
+            return self._window.leave(call)
 
     def __iter__(self) -> "_Stream":
         return self
@@ -110,3 +142,49 @@ class _Stream:
                 self._end = ended(error)
                 settle_broken(self._window, self._end)
                 self._news.notify()
+
+
+class Replies:
+    """All replies to one call."""
+
+    def __init__(
+        self,
+        stream: _Stream,
+        call: PipelinedCall,
+        came: "SimpleQueue[Any]",
+        limit_s: float | None,
+    ) -> None:
+        """`limit_s`: how long from now to wait for all of them together; None: no limit."""
+        self._stream, self._call, self._came = stream, call, came
+        self._until = inf if limit_s is None else time.monotonic() + limit_s
+        self._first_until = call.deadline
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether more follow the last one."""
+        return self._call.goes_on
+
+    def read(self) -> Any:
+        """Return the next. Raises CallFailed, also if cancelled, and NoPipeline."""
+        until = min(self._until, self._first_until)
+        answer = self._wait(until)
+        if answer is None:
+            raise late(sent=self._stream.leave(self._call))
+        self._first_until = inf
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _wait(self, until: float) -> Any:
+        """... None: not in time."""
+        while True:
+            left_s = until - time.monotonic()
+            try:
+                return self._came.get(timeout=max(0.0, min(left_s, LOOK_UP_S)))
+            except Empty:
+                if left_s <= LOOK_UP_S:
+                    return None
+
+    def cancel(self) -> None:
+        """Wait for no more of them."""
+        self._stream.leave(self._call)

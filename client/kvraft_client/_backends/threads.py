@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar, cast
 
 import grpc
 
-from kvraft_client._backends.thread_pipeline import Pipeline
+from kvraft_client._backends.thread_pipeline import LOOK_UP_S, Pipeline
+from kvraft_client._backends.thread_pipeline import Replies as Replies  # noqa: PLC0414 - others have it from here
 from kvraft_client.config import CHANNEL_OPTIONS
 from kvraft_client.errors import ClientClosed
 from kvraft_client.pipelining import NoPipeline
@@ -24,9 +25,6 @@ QUIET_S = 0.02
 """How long an endpoint may be quiet before a mutation is preceded by a probe. Short, because the
 loss of a connection is not known here: gRPC's sync API tells it only by a thread that polls, and
 that dies with a traceback if its channel is closed in between (grpcio 1.85.1, `_channel.py`)."""
-LOOK_UP_S = 0.5
-"""How often a wait without end looks up: it would not notice a Ctrl-C that came just before it
-blocked (seen in one of ten tries)."""
 CHANGES_MAX = 1
 """Changes of one hot key under way at one time (`modify`): threads do not send in the order in
 which they had their turns, so building on one that is not answered yet would mostly be in vain."""
@@ -37,6 +35,7 @@ class Channel:
 
     def __init__(self, address: str, credentials: grpc.ChannelCredentials | None) -> None:
         """Make the channel; nothing is dialled yet."""
+        self.address = address
         self._closed = False
         if credentials is None:
             self._channel = grpc.insecure_channel(address, CHANNEL_OPTIONS)
@@ -65,6 +64,22 @@ class Channel:
         except NoPipeline:
             self._pipeline = None
         return self._alone(method, request, timeout_s - (time.monotonic() - begun))
+
+    def replies(
+        self,
+        method: Method[Request, Response],
+        request: Request,
+        timeout_s: float,
+        limit_s: float | None,
+    ) -> Replies:
+        """Call, and return the replies: the first within `timeout_s`, all within `limit_s`.
+
+        Raises NoPipeline where the server is known to have none, or `read` does.
+        """
+        self._check_open()
+        if self._pipeline is None:
+            raise NoPipeline
+        return self._pipeline.follow(method.field, request, timeout_s, limit_s)
 
     def _alone(
         self, method: Method[Request, Response], request: Request, timeout_s: float

@@ -90,7 +90,10 @@ class Acquiring:
         self._request = lock_pb2.AcquireRequest()
         self._sends = self._streams = 0
         self._asked_at = 0.0
+        self._sent_at = 0.0
+        self._address = ""
         self._heard = False
+        self._replies: backend.Replies | None = None
         self._stream: Any = None
 
     def run(self, owner: bytes) -> Granted:
@@ -121,6 +124,7 @@ class Acquiring:
     def _one_place(self, owner: bytes) -> Step:
         self.key, self._sends, self._streams = token_bytes(KEY_BYTES), 0, 0
         self.own_lease, self._asked_at = None, self._caller.now()
+        self._replies = None
         self._request = self._made(owner)
         try:
             step = self._ask()
@@ -165,15 +169,28 @@ class Acquiring:
     # -- asking
 
     def _ask(self) -> Step:
-        """Ask without waiting: most locks are free."""
+        """Ask, as far as one answer goes: most locks are free."""
 
         def send(channel: backend.Channel, left_s: float) -> lock_pb2.AcquireResponse | None:
             self._update_wait()
             self._sends += 1
+            limit_s = self.policy.limit_s(self._caller.now())
             try:
-                return channel.unary(ACQUIRE, self._request, left_s)
+                replies = channel.replies(ACQUIRE, self._request, left_s, limit_s)
             except NoPipeline:
                 return None
+            self._streams += 1
+            try:
+                response: lock_pb2.AcquireResponse = replies.read()
+            except NoPipeline:
+                self._streams -= 1
+                return None
+            except BaseException:
+                replies.cancel()
+                raise
+            self._replies = replies if replies.goes_on else None
+            self._address = channel.address
+            return response
 
         try:
             answer = self._caller.run(Effect.IDENTIFIED, send, timeout=self._limit_s())
@@ -183,6 +200,7 @@ class Acquiring:
             if self._wanted.shared_lease is not None:
                 self._wanted.shared_lease.ended()
             raise
+        self._sent_at = answer.sent_at
         if answer.result is None:
             return Step.FOLLOW
         return self._take(standing_from(answer.result), answer.sent_at)
@@ -236,28 +254,37 @@ class Acquiring:
                 backend.sleep(self._caller.after(failed, attempts))
 
     def _listen(self, attempts: Attempts) -> Step:
-        address = self._caller.reach(attempts)
-        channel = self._caller.channel(address)
-        self._update_wait()
-        self._sends += 1
-        self._streams += 1
-        is_queued = self.policy.phase is Phase.QUEUED
-        sent_at = self._caller.now() if is_queued else self._asked_at  # a copy may have been it
-        self._stream = stream = channel.follow(ACQUIRE, self._request, self._limit_s())
+        stream: backend.Replies | backend.Stream[lock_pb2.AcquireResponse] | None = self._replies
+        self._replies = None
+        if stream is None:
+            stream = self._open(attempts)
         step = Step.FOLLOW
         try:
             while step is Step.FOLLOW:
-                step = self._take(standing_from(self._read(stream, address)), sent_at)
+                step = self._take(standing_from(self._read(stream)), self._sent_at)
         finally:
             if step is Step.FOLLOW:  # not the stream of a grant: that would give it up
                 stream.cancel()
         return step
 
+    def _open(self, attempts: Attempts) -> backend.Stream[lock_pb2.AcquireResponse]:
+        """Ask on a stream of its own, anywhere: the one that had the first answer is no more."""
+        self._address = self._caller.reach(attempts)
+        channel = self._caller.channel(self._address)
+        self._update_wait()
+        self._sends += 1
+        self._streams += 1
+        is_queued = self.policy.phase is Phase.QUEUED
+        self._sent_at = self._caller.now() if is_queued else self._asked_at  # a copy may have been
+        self._stream = stream = channel.follow(ACQUIRE, self._request, self._limit_s())
+        return stream
+
     def _read(
-        self, stream: backend.Stream[lock_pb2.AcquireResponse], address: str
+        self, stream: backend.Replies | backend.Stream[lock_pb2.AcquireResponse]
     ) -> lock_pb2.AcquireResponse:
+        address = self._address
         try:
-            response = stream.read()
+            response: lock_pb2.AcquireResponse | None = stream.read()
         except grpc.RpcError as error:
             raise AttemptError(failure_from(error, address, sent=True)) from error
         if response is None:

@@ -23,9 +23,11 @@ BATCH_BYTES = 1 << 20
 
 
 class PipelinedCall:
-    """One call. `settle` is called once: with a reply, or with why there is none."""
+    """One call. `settle` is called with a reply, or with why there is none: once, or until the one
+    that no others follow.
+    """
 
-    __slots__ = ("call_id", "deadline", "field", "request", "settle", "size")
+    __slots__ = ("call_id", "deadline", "field", "goes_on", "request", "settle", "size")
 
     def __init__(
         self, field: str, request: Any, size: int, deadline: float, settle: Callable[[Any], None]
@@ -39,6 +41,8 @@ class PipelinedCall:
         self.deadline = deadline
         self.settle: Callable[[Any], None] | None = settle
         """None: its caller has gone."""
+        self.goes_on = False
+        """Whether more replies follow the last one."""
 
 
 class Broken(NamedTuple):
@@ -59,6 +63,8 @@ class Window:
         self._waiting: dict[int, PipelinedCall] = {}
         self._out: dict[int, PipelinedCall] = {}
         self._out_bytes = 0
+        self._followed: dict[int, PipelinedCall] = {}
+        """Answered, but not for the last time."""
         self.answered_any = False
         """Whether the other side has answered anything: it knows what a pipeline is."""
 
@@ -91,12 +97,16 @@ class Window:
             del waiting[call.call_id]
         return batch
 
-    def answered(self, call_id: int) -> PipelinedCall | None:
-        """Return whose reply this is; None: of no call that is out."""
+    def answered(self, call_id: int, *, more: bool = False) -> PipelinedCall | None:
+        """Return whose reply this is; None: nobody's who waits for one. `more`: others follow."""
         self.answered_any = True
         call = self._out.pop(call_id, None)
         if call is not None:
             self._out_bytes -= call.size
+        elif self._followed:
+            call = self._followed.pop(call_id, None)
+        if more and call is not None and call.settle is not None:
+            self._followed[call_id] = call
         return call
 
     def leave(self, call: PipelinedCall) -> bool:
@@ -105,6 +115,7 @@ class Window:
         One that is out keeps its place until its reply comes: the store still works on it.
         """
         call.settle = None
+        self._followed.pop(call.call_id, None)
         if self._waiting.pop(call.call_id, None) is not None:
             return False
         call.request = None
@@ -126,8 +137,9 @@ class Window:
     def broken(self) -> Broken:
         """Take everything out: the stream has ended."""
         unsent = [call for call in self._waiting.values() if call.settle is not None]
-        sent = [call for call in self._out.values() if call.settle is not None]
-        self._waiting, self._out, self._out_bytes = {}, {}, 0
+        out = (*self._out.values(), *self._followed.values())
+        sent = [call for call in out if call.settle is not None]
+        self._waiting, self._out, self._out_bytes, self._followed = {}, {}, 0, {}
         return Broken(unsent, sent)
 
     def _has_room(self) -> bool:

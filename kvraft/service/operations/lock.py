@@ -3,6 +3,7 @@
 from kvraft.core.commands import Confirm
 from kvraft.core.machine import StateMachine
 from kvraft.core.results import AcquireResult, ReleaseResult, Standing
+from kvraft.replica.lock_waiter import Waiter
 from kvraft.replica.outcomes import Answer, Denied
 from kvraft.service.calls import Calls
 from kvraft.service.convert.checks import checked_bound, checked_limit
@@ -17,7 +18,7 @@ from kvraft.service.convert.locks import (
     release_command,
 )
 from kvraft.service.replies import expect_reply, expect_result
-from kvraft.service.work import Change, View
+from kvraft.service.work import Change, Following, View
 from kvraft.v1 import lock_pb2
 
 
@@ -28,9 +29,9 @@ class LockOperations:
         self._calls = calls
         self._limits = calls.requests
 
-    def acquire(self, request: lock_pb2.AcquireRequest) -> Change[lock_pb2.AcquireResponse]:
-        """Take a place, and say how it stands now; nobody waits here."""
-        return Change(acquire_command(request, self._limits), self._write_acquire)
+    def acquire(self, request: lock_pb2.AcquireRequest) -> Following[lock_pb2.AcquireResponse]:
+        """Take a place in each queue, until it is granted or has ended."""
+        return Following(acquire_command(request, self._limits), self._write_standing)
 
     def confirm(self, request: lock_pb2.ConfirmRequest) -> Change[lock_pb2.ConfirmResponse]:
         """Say that the caller knows that it holds."""
@@ -83,10 +84,18 @@ class LockOperations:
 
         return View(write)
 
-    def _write_acquire(self, response: lock_pb2.AcquireResponse, answer: Answer | Denied) -> None:
-        result, revision = expect_result(answer, AcquireResult)
+    def _write_standing(self, response: lock_pb2.AcquireResponse, waiter: Waiter) -> bool:
+        if waiter.ended is not None:
+            expect_result(waiter.ended, AcquireResult)  # raises: there are no results in it
+        standing = waiter.take()
+        assert standing is not None, "it is written when there is news"
+        revision = max(waiter.revision, self._calls.node.machine.revision)
         self._calls.fill_header(response.header, revision)
-        fill_acquisition(response, result)
+        fill_acquisition(response, standing)
+        is_last = standing.standing is not Standing.QUEUED
+        if is_last:
+            waiter.finish()  # before it is sent: however that ends, it may arrive
+        return is_last
 
     def _write_confirm(self, response: lock_pb2.ConfirmResponse, answer: Answer | Denied) -> None:
         result, revision = expect_result(answer, AcquireResult)

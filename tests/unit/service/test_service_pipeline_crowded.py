@@ -17,7 +17,7 @@ from kvraft.replica.outcomes import Denied, Done
 from kvraft.service.calls import Calls
 from kvraft.service.limits import ServiceLimits
 from kvraft.service.pipeline import NEW_WORK, Pipelines, operations
-from kvraft.service.work import Change
+from kvraft.service.work import Change, Following
 from kvraft.v1 import error_pb2, kv_pb2
 
 pytestmark = pytest.mark.asyncio
@@ -45,7 +45,7 @@ async def test_new_work_is_what_the_leader_would_refuse(node: ScriptedNode) -> N
     assert kinds.keys() == REQUESTS.keys()
     for kind, begin in kinds.items():
         work = begin(REQUESTS[kind])
-        is_new = isinstance(work, Change) and not may_pass(work.command)
+        is_new = isinstance(work, Change | Following) and not may_pass(work.command)
         assert (kind in NEW_WORK) is is_new, kind
 
 
