@@ -32,6 +32,8 @@ class FakeLocks:
         self.numbers = self.tokens = 40
         self.attached = True
         """False: nobody takes note of a stream that was cancelled."""
+        self.silent = False
+        """True: who waits hears nothing."""
 
     def find(self, key):
         return next((each for each in self.places if each.request.key == key), None)
@@ -175,7 +177,7 @@ class LockView(LockServiceServicer):
         self.node, self.store, self.locks = node, node.store, node.store.locks
 
     def AcquireOnce(self, request, context):
-        """As a call of a pipeline: as far as it goes without waiting."""
+        """As a call of a pipeline, its first reply."""
 
         def answer():
             response = self.locks.enter(request, context)
@@ -188,7 +190,10 @@ class LockView(LockServiceServicer):
         self.node.calls.append(("AcquireStream", request))
         if self.node.script["AcquireStream"]:
             self.node.script["AcquireStream"].pop(0)(request, context)
-        last = None
+        yield from self.follow(request, context)
+
+    def follow(self, request, context, last=None):
+        """What is news after `last`, to the last one."""
         while True:
             with self.store.lock:
                 response = self.locks.enter(request, context)
@@ -197,7 +202,7 @@ class LockView(LockServiceServicer):
                     if place is not None and not place.tokens and self.locks.attached:
                         self.locks.end(place, lock_pb2.ACQUISITION_END_RELEASED)
                     return
-                if response == last:
+                if response == last or self.locks.silent:
                     self.store.changed.wait(0.02)
                     continue
             last = lock_pb2.AcquireResponse.FromString(response.SerializeToString())

@@ -30,7 +30,9 @@ __all__ = ["NO_QUORUM", "FakeNode", "FakeStore", "bare", "deny", "lost"]
 class FakeNode(KVServiceServicer, LeaseServiceServicer, ClusterServiceServicer):
     """One server. `script[method]` is a list of actions, each used once, before the default."""
 
-    def __init__(self, name="n1", store=None, port=0, credentials=None, pipeline=True):
+    def __init__(
+        self, name="n1", store=None, port=0, credentials=None, pipeline=True, follows=True
+    ):
         self.name = name
         self.store = store or FakeStore()
         self.script = defaultdict(list)
@@ -41,7 +43,8 @@ class FakeNode(KVServiceServicer, LeaseServiceServicer, ClusterServiceServicer):
         """Pipelines that were begun."""
         self.pipeline = None
         if pipeline:
-            self.pipeline = PipelineView(keys=self, leases=leases, sessions=sessions, locks=locks)
+            views = {"keys": self, "leases": leases, "sessions": sessions, "locks": locks}
+            self.pipeline = PipelineView(follows=follows, **views)
         self._server = grpc.server(
             futures.ThreadPoolExecutor(80), options=[("grpc.so_reuseport", 0)]
         )

@@ -71,8 +71,9 @@ class CallContext:
 class PipelineView:
     """Serves the streams of one node."""
 
-    def __init__(self, **views):
-        self._views = views
+    def __init__(self, *, follows, **views):
+        """`follows`: a place in a queue, until it is granted or has ended."""
+        self._views, self._follows = views, follows
         self.batches = []
         """How many calls each message had."""
 
@@ -108,6 +109,14 @@ class PipelineView:
                 view, name = METHODS[kind]
                 answer = getattr(self._views[view], name)(request, context)
             getattr(reply, kind).CopyFrom(answer)
+            if self._follows and kind == "acquire" and answer.HasField("queued"):
+                answer.ClearField("header")
+                reply.more = True
+                replies.put(reply)
+                for news in self._views["locks"].follow(request, stream, answer):
+                    more = news.HasField("queued")
+                    replies.put(kv_pb2.PipelineReply(id=call.id, acquire=news, more=more))
+                return
         except Aborted:
             reply.error.CopyFrom(context.error)
         except Cut:

@@ -75,19 +75,15 @@ class Channel:
         return await self._alone(method, request, call.deadline - monotonic())
 
     def replies(
-        self,
-        method: Method[Request, Response],
-        request: Request,
-        timeout_s: float,
-        limit_s: float | None,
+        self, method: Method[Request, Response], request: Request, timeout_s: float
     ) -> Replies:
-        """Call, and return the replies: the first within `timeout_s`, all within `limit_s`.
+        """Call, and return the replies, the first of them within `timeout_s`.
 
         Raises NoPipeline where the server is known to have none, or `read` does.
         """
         if self._pipeline is None:
             raise NoPipeline
-        return self._pipeline.stream().follow(method.field, request, timeout_s, limit_s)
+        return self._pipeline.stream().follow(method.field, request, timeout_s)
 
     async def _alone(
         self, method: Method[Request, Response], request: Request, timeout_s: float

@@ -78,12 +78,10 @@ class Stream:
 
         return self._enter(field, request, timeout_s, settle), future
 
-    def follow(
-        self, field: str, request: Any, timeout_s: float, limit_s: float | None
-    ) -> "Replies":
+    def follow(self, field: str, request: Any, timeout_s: float) -> "Replies":
         """Queue a request that may be answered more than once: first in `timeout_s`."""
         came: asyncio.Queue[Any] = asyncio.Queue()
-        return Replies(self, self._enter(field, request, timeout_s, came.put_nowait), came, limit_s)
+        return Replies(self, self._enter(field, request, timeout_s, came.put_nowait), came)
 
     def _enter(
         self, field: str, request: Any, timeout_s: float, settle: Callable[[Any], None]
@@ -169,16 +167,19 @@ class Replies:
         stream: Stream,
         call: PipelinedCall,
         came: "asyncio.Queue[Any]",
-        limit_s: float | None,
     ) -> None:
-        """`limit_s`: how long from now to wait for all of them together; None: no limit."""
+        """Take a call under way; the first of them comes within the call's deadline."""
         self._stream, self._call, self._came = stream, call, came
-        self._until = None if limit_s is None else asyncio.get_running_loop().time() + limit_s
+        self._until: float | None = None
 
     @property
     def goes_on(self) -> bool:
         """Whether more follow the last one."""
         return self._call.goes_on
+
+    def end_in(self, limit_s: float | None) -> None:
+        """Wait so long, from now, for all that are still to come; None: no limit."""
+        self._until = None if limit_s is None else asyncio.get_running_loop().time() + limit_s
 
     async def read(self) -> Any:
         """Return the next. Raises CallFailed, also if cancelled, and NoPipeline."""

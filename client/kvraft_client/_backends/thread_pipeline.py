@@ -39,11 +39,9 @@ class Pipeline:
         """Send a request; return the reply. Raises CallFailed, NoPipeline."""
         return self._open().call(field, request, timeout_s)
 
-    def follow(
-        self, field: str, request: Any, timeout_s: float, limit_s: float | None
-    ) -> "Replies":
+    def follow(self, field: str, request: Any, timeout_s: float) -> "Replies":
         """Send a request that may be answered more than once: first in `timeout_s`."""
-        return self._open().follow(field, request, timeout_s, limit_s)
+        return self._open().follow(field, request, timeout_s)
 
     def _open(self) -> "_Stream":
         with self._lock:
@@ -89,11 +87,9 @@ class _Stream:
             raise answer
         return answer
 
-    def follow(
-        self, field: str, request: Any, timeout_s: float, limit_s: float | None
-    ) -> "Replies":
+    def follow(self, field: str, request: Any, timeout_s: float) -> "Replies":
         came: SimpleQueue[Any] = SimpleQueue()
-        return Replies(self, self._enter(field, request, timeout_s, came.put), came, limit_s)
+        return Replies(self, self._enter(field, request, timeout_s, came.put), came)
 
     def _enter(
         self, field: str, request: Any, timeout_s: float, settle: Callable[[Any], None]
@@ -152,25 +148,25 @@ class Replies:
         stream: _Stream,
         call: PipelinedCall,
         came: "SimpleQueue[Any]",
-        limit_s: float | None,
     ) -> None:
-        """`limit_s`: how long from now to wait for all of them together; None: no limit."""
+        """Take a call under way; the first of them comes within the call's deadline."""
         self._stream, self._call, self._came = stream, call, came
-        self._until = inf if limit_s is None else time.monotonic() + limit_s
-        self._first_until = call.deadline
+        self._until = call.deadline
 
     @property
     def goes_on(self) -> bool:
         """Whether more follow the last one."""
         return self._call.goes_on
 
+    def end_in(self, limit_s: float | None) -> None:
+        """Wait so long, from now, for all that are still to come; None: no limit."""
+        self._until = inf if limit_s is None else time.monotonic() + limit_s
+
     def read(self) -> Any:
         """Return the next. Raises CallFailed, also if cancelled, and NoPipeline."""
-        until = min(self._until, self._first_until)
-        answer = self._wait(until)
+        answer = self._wait(self._until)
         if answer is None:
             raise late(sent=self._stream.leave(self._call))
-        self._first_until = inf
         if isinstance(answer, Exception):
             raise answer
         return answer

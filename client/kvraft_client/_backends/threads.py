@@ -66,20 +66,16 @@ class Channel:
         return self._alone(method, request, timeout_s - (time.monotonic() - begun))
 
     def replies(
-        self,
-        method: Method[Request, Response],
-        request: Request,
-        timeout_s: float,
-        limit_s: float | None,
+        self, method: Method[Request, Response], request: Request, timeout_s: float
     ) -> Replies:
-        """Call, and return the replies: the first within `timeout_s`, all within `limit_s`.
+        """Call, and return the replies, the first of them within `timeout_s`.
 
         Raises NoPipeline where the server is known to have none, or `read` does.
         """
         self._check_open()
         if self._pipeline is None:
             raise NoPipeline
-        return self._pipeline.follow(method.field, request, timeout_s, limit_s)
+        return self._pipeline.follow(method.field, request, timeout_s)
 
     def _alone(
         self, method: Method[Request, Response], request: Request, timeout_s: float

@@ -174,9 +174,8 @@ class Acquiring:
         def send(channel: backend.Channel, left_s: float) -> lock_pb2.AcquireResponse | None:
             self._update_wait()
             self._sends += 1
-            limit_s = self.policy.limit_s(self._caller.now())
             try:
-                replies = channel.replies(ACQUIRE, self._request, left_s, limit_s)
+                replies = channel.replies(ACQUIRE, self._request, left_s)
             except NoPipeline:
                 return None
             self._streams += 1
@@ -254,10 +253,13 @@ class Acquiring:
                 backend.sleep(self._caller.after(failed, attempts))
 
     def _listen(self, attempts: Attempts) -> Step:
-        stream: backend.Replies | backend.Stream[lock_pb2.AcquireResponse] | None = self._replies
-        self._replies = None
-        if stream is None:
+        stream: backend.Replies | backend.Stream[lock_pb2.AcquireResponse]
+        replies, self._replies = self._replies, None
+        if replies is None:
             stream = self._open(attempts)
+        else:
+            replies.end_in(self._limit_s())
+            stream = replies
         step = Step.FOLLOW
         try:
             while step is Step.FOLLOW:

@@ -173,7 +173,7 @@ def test_a_signal_ends_the_wait(begin, node):
     holder = begin("lock", "a", *python("import time; print(1, flush=True); time.sleep(60)"))
     holder.stdout.readline()
     waiter = begin("lock", "a", "--", "true")
-    until(lambda: node.named("AcquireStream"))
+    until(lambda: len(node.store.locks.places) == 2)
     waiter.send_signal(signal.SIGINT)
 
     assert waiter.wait(20) == 130

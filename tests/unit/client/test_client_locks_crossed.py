@@ -68,7 +68,7 @@ def test_a_cancellation_by_others_in_the_moment_of_a_loss_is_not_swallowed(start
 
 def test_a_place_under_another_lease_than_the_one_it_keeps_is_not_used(start):
     """The store was restored: it knows the lease, and nothing of the place."""
-    node = start()
+    node = start(follows=False)
 
     def restored(request, context):
         with node.store.lock:
@@ -105,7 +105,7 @@ def test_the_clocks_begin_with_the_request_that_may_have_been_the_one(start):
 
 def test_a_grant_is_confirmed_first_where_a_stream_broke_before(start):
     """The node of that stream may be giving it up at this moment."""
-    node = start()
+    node = start(follows=False)
     locks = node.store.locks
 
     def taken_back(_request, _context):

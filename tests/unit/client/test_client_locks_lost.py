@@ -190,7 +190,7 @@ def test_a_shared_lease_that_ends_while_it_waits(start):
 
         thread = threading.Thread(target=wait)
         thread.start()
-        until(lambda: node.named("AcquireStream"))
+        until(lambda: len(node.store.locks.places) == 2)
         with node.store.lock:
             del node.store.leases[lease.id]
         thread.join(10)

@@ -117,7 +117,7 @@ def test_who_is_cancelled_while_waiting_leaves_the_queue(start):
             async with kv.lock("a"):
                 node.store.locks.attached = False  # the node does not notice by itself
                 task = asyncio.create_task(kv.lock("a").acquire())
-                await eventually(lambda: node.named("AcquireStream"))
+                await eventually(lambda: len(node.store.locks.places) == 2)
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task

@@ -1,0 +1,106 @@
+"""A wish for a lock that is taken waits for company: it waits anyhow. Nothing else does."""
+
+import pytest
+from lock_desk import acquire
+
+from kvraft.core.commands import Acquire, Confirm, LeaseKeepAlive, LockMode, Put, Release
+from kvraft.core.errors import Reason
+from kvraft.replica.limits import ReplicaLimits
+
+GATHER_S = ReplicaLimits().gather_ms / 1000
+HOLDER = acquire(b"holder", owner=b"me")
+
+
+@pytest.fixture
+def held(rig):
+    """A leader, whose lock `l` is held."""
+    rig.submit(HOLDER)
+    rig.tick()
+    rig.consensus.commit()
+    rig.tick()
+    return rig
+
+
+def proposed(rig):
+    return [[type(each) for each in entry.commands] for entry in rig.consensus.entries()]
+
+
+def test_a_wish_for_a_free_lock_goes_at_once(held):
+    held.submit(acquire(b"a", b"free"))
+    held.tick()
+    assert proposed(held) == [[Acquire]]
+
+
+def test_a_wish_for_a_taken_lock_waits_for_company(held):
+    held.submit(acquire(b"a"))
+    held.tick()
+    assert proposed(held) == []
+    held.submit(acquire(b"b"))
+    held.tick(GATHER_S)
+    assert proposed(held) == [[Acquire, Acquire]]
+
+
+@pytest.mark.parametrize("company", [Release(key=b"holder"), Put(b"k", b"v"), Confirm(b"holder")])
+def test_it_goes_with_what_does_not_wait_in_the_order_of_both(held, company):
+    held.submit(acquire(b"a"))
+    held.tick()
+    held.submit(company)
+    held.tick()
+    assert proposed(held) == [[Acquire, type(company)]]
+
+
+def test_what_does_not_wait_does_not_wait_longer_for_what_comes_behind_it(held):
+    held.submit(Put(b"k", b"v"))
+    held.submit(acquire(b"a"))
+    held.tick()
+    assert proposed(held) == [[Put, Acquire]]
+
+
+def test_patience_begins_anew_with_each_entry(held):
+    held.submit(acquire(b"a"))
+    held.submit(Put(b"k", b"v"))
+    held.tick()
+    held.consensus.commit()
+    held.submit(acquire(b"b"))
+    held.tick()
+    assert proposed(held) == []
+    held.tick(GATHER_S)
+    assert proposed(held) == [[Acquire]]
+
+
+def test_a_try_does_not_wait(held):
+    held.submit(acquire(b"a", wait_ms=0))
+    held.tick()
+    assert proposed(held) == [[Acquire]]
+
+
+def test_who_may_share_does_not_wait(rig):
+    for key in (b"holder", b"another"):
+        rig.submit(acquire(key, mode=LockMode.SHARED))
+        rig.tick()
+        assert proposed(rig) == [[Acquire]]
+        rig.consensus.commit()
+        rig.tick()
+    rig.submit(acquire(b"writer"))
+    rig.tick()
+    assert proposed(rig) == []
+
+
+def test_both_kinds_of_patience_share_an_entry(held):
+    lease_id = held.replica.machine.acquisition(b"holder").lease_id
+    held.submit(LeaseKeepAlive(lease_id))
+    held.submit(acquire(b"a"))
+    held.tick()
+    assert proposed(held) == []
+    held.tick(GATHER_S)
+    assert proposed(held) == [[LeaseKeepAlive, Acquire]]
+
+
+def test_a_deadline_is_kept_while_it_waits(held):
+    outcomes: list = []
+    held.replica.submit(acquire(b"a"), held.doors.time + GATHER_S / 2, outcomes.append)
+    held.tick()
+    assert outcomes == []
+    held.tick(GATHER_S)
+    assert proposed(held) == []
+    assert [each.reason for each in outcomes] == [Reason.DEADLINE]
