@@ -44,6 +44,7 @@ SMALL = Bounds(
         released_ms=20_000,
     ),
     ReplicaLimits(
+        batch_bytes=2_000,
         watch_message_bytes=700,
         watch_buffer_revisions=12,
         watch_slice_revisions=8,

@@ -87,7 +87,7 @@ async def test_the_id_of_who_waits_is_taken(pipe: Pipe) -> None:
     await pipe.send(acquire(1), acquire(2))
     await pipe.receive(2)
     await pipe.send(put(2))
-    assert (await pipe.end()).info.reason == "INVALID_REQUEST"
+    assert (await pipe.end()).info.reason == "INVALID"
 
 
 async def test_whose_stream_breaks_leaves_the_queue(wire: Wire, node: ScriptedNode) -> None:
