@@ -135,8 +135,9 @@ class Acquiring:
             if step is Step.ASK_AGAIN:  # what is left of it would be its owner's already
                 self._give_up()
         except BaseException as error:
-            if not (isinstance(error, NotApplied) and self._sends == 1):
-                self._withdraw()  # a copy of the request may still be on its way
+            asked_once = self._sends == 1 and self.policy.phase is Phase.ASKING
+            if not (isinstance(error, NotApplied) and asked_once):
+                self._withdraw()  # it has a place, or a copy of the request is still on its way
             self._abandon()
             raise
         if step is not Step.HOLD:
