@@ -135,7 +135,7 @@ class Batcher:
             batch = self._take(now)
             self.crowded = self._gather_until = None
             is_left = bool(self._first or self._queue)
-            self._is_patient = self._is_patient or not is_left
+            self._is_patient = not is_left  # who is left behind has waited
             if batch:
                 congestion = self._congestion
                 if is_left or congestion.behind:
