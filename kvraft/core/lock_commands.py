@@ -87,7 +87,10 @@ class LockCommands(LeaseCommands):
 
     def would_wait(self, command: Acquire) -> bool:
         """Tell whether it would be queued, or find its place in a queue, as things stand."""
-        return not self._is_free(self._wanted(command))
+        place_id = self._places.id_of(command.key)
+        if place_id is not None:
+            return not self._places.live(place_id).tokens
+        return self._ended.get(command.key) is None and not self._is_free(self._wanted(command))
 
     def _is_free(self, record: PlaceRecord) -> bool:
         """Tell whether nobody waits for any of the locks, and no holder is in the way."""

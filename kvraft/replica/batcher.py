@@ -63,15 +63,18 @@ class Batcher:
         *,
         stamp_ms: Callable[[], int | None],
         costs: Callable[[], EntryCosts],
+        is_patient: Callable[[Command], bool],
         wake: Callable[[], None],
     ) -> None:
         """`stamp_ms` gives cluster time, or None while this node may not propose; `costs` what
-        the commands of the next entry take to apply.
+        the commands of the next entry take to apply; `is_patient` tells whether a patient command
+        is so still, after an entry.
         """
         self._consensus = consensus
         self._limits = limits
         self._stamp_ms = stamp_ms
         self._costs = costs
+        self._stays_patient = is_patient
         self._wake = wake
         self._first: OrderedDict[_Waiting, None] = OrderedDict()
         """What goes before the queue."""
@@ -132,7 +135,7 @@ class Batcher:
             batch = self._take(now)
             self.crowded = self._gather_until = None
             is_left = bool(self._first or self._queue)
-            self._is_patient = self._is_patient or not is_left
+            self._is_patient = not is_left  # who is left behind has waited
             if batch:
                 congestion = self._congestion
                 if is_left or congestion.behind:
@@ -236,6 +239,10 @@ class Batcher:
         def done(outcome: Applied | Failure) -> None:
             self._in_flight = [other for other in self._in_flight if other is not flight]
             if self._first or self._queue:  # what came meanwhile need not wait for the next poll
+                if self._is_patient:  # it may have waited for what this entry has brought
+                    self._is_patient = all(
+                        self._stays_patient(each.command) for each in self._queue
+                    )
                 self._wake()
             self._answer(batch, outcome)
 

@@ -104,6 +104,7 @@ class LockHub:
         if self._partings.by_key:
             self._partings.step(now)
         if not self._waiters:
+            self._to_wake.clear()
             return
         leaderless_ms = self._limits.watch_leaderless_ms
         if (now - self._led_at) * 1000 >= leaderless_ms:
@@ -237,7 +238,9 @@ class LockHub:
 
     def _wake_some(self) -> None:
         while self._to_wake and self._wakes_left:
-            self._wakes_left -= 1
-            self._to_wake.popleft().wake()
+            waiter = self._to_wake.popleft()
+            if not waiter.is_closed:  # thousands are at once, where a pipeline breaks
+                self._wakes_left -= 1
+                waiter.wake()
         if self._to_wake:
             self._doors.wake()

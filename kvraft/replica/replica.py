@@ -18,6 +18,7 @@ from kvraft.core.results import MarkerResult, MemberResult
 from kvraft.replica.admission import Admission
 from kvraft.replica.batcher import AppliedBatch, Batcher
 from kvraft.replica.clock import ClusterClock
+from kvraft.replica.congestion import will_queue
 from kvraft.replica.contention import Contention
 from kvraft.replica.costs import EntryCosts
 from kvraft.replica.forwarder import Forwarder
@@ -112,6 +113,7 @@ class Replica:
             limits,
             stamp_ms=self._clock.stamp_ms,
             costs=lambda: EntryCosts(self.machine, limits.wide_cost),
+            is_patient=lambda command: will_queue(command, self.machine),
             wake=self._doors.wake,
         )
         self._readers = Readers(consensus, limits)

@@ -250,7 +250,9 @@ class PipelineStream:
                     self._begin_one(call, given, now, reads)
                 except CallError as error:
                     call.finish(error)
-                if call.outcome is not None:  # at once: the rest need not ask
+                waiter = call.waiter
+                if call.outcome is not None or (waiter is not None and waiter.ended is not None):
+                    # At once: the rest need not ask.
                     crowded = self._crowded()
         finally:
             self._begin_reads(reads)

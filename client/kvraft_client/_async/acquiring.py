@@ -25,8 +25,8 @@ from kvraft_client.errors import (
     OutcomeUnknown,
 )
 from kvraft_client.lock_replies import standing_from
-from kvraft_client.pipelining import NoPipeline
-from kvraft_client.policy.failure import Effect, Failure
+from kvraft_client.pipelining import CallFailed, NoPipeline
+from kvraft_client.policy.failure import Effect, Failure, Outcome
 from kvraft_client.policy.lease_state import LeaseState
 from kvraft_client.policy.lock import Acquisition, Granted, Phase, Queued, Standing, Step
 from kvraft_client.policy.retry import Attempts, conflict_pause
@@ -134,8 +134,9 @@ class Acquiring:
             if step is Step.ASK_AGAIN:  # what is left of it would be its owner's already
                 await self._give_up()
         except BaseException as error:
-            if not (isinstance(error, NotApplied) and self._sends == 1):
-                self._withdraw()  # a copy of the request may still be on its way
+            asked_once = self._sends == 1 and self.policy.phase is Phase.ASKING
+            if not (isinstance(error, NotApplied) and asked_once):
+                self._withdraw()  # it has a place, or a copy of the request is still on its way
             await self._abandon()
             raise
         if step is not Step.HOLD:
@@ -183,8 +184,10 @@ class Acquiring:
             except NoPipeline:
                 self._streams -= 1
                 return None
-            except BaseException:
+            except BaseException as error:
                 replies.cancel()
+                if isinstance(error, CallFailed) and _is_unasked(error, channel.address):
+                    self._streams -= 1
                 raise
             self._replies = replies if replies.goes_on else None
             self._address = channel.address
@@ -344,3 +347,9 @@ class Acquiring:
         """Renew no lease for it any more."""
         if self.own_lease is not None:
             await self.own_lease.abandon()
+
+
+def _is_unasked(error: CallFailed, address: str) -> bool:
+    """Whether it came to nothing, so that nobody follows a place for it."""
+    failure = failure_from(error, address, sent=error.sent)
+    return failure.outcome_of(Effect.IDENTIFIED) is Outcome.NOT_APPLIED

@@ -174,8 +174,8 @@ class Replies:
 
     @property
     def goes_on(self) -> bool:
-        """Whether more follow the last one."""
-        return self._call.goes_on
+        """Whether there are more to read: to come, or here already."""
+        return self._call.goes_on or not self._came.empty()
 
     def end_in(self, limit_s: float | None) -> None:
         """Wait so long, from now, for all that are still to come; None: no limit."""

@@ -108,6 +108,11 @@ class _Stream:
         with self._news:
             return self._window.leave(call)
 
+    def goes_on(self, call: PipelinedCall) -> bool:
+        """Whether more replies follow those that its caller was given."""
+        with self._news:  # not between what a reply says of it, and the reply
+            return call.goes_on
+
     def __iter__(self) -> "_Stream":
         return self
 
@@ -155,8 +160,8 @@ class Replies:
 
     @property
     def goes_on(self) -> bool:
-        """Whether more follow the last one."""
-        return self._call.goes_on
+        """Whether there are more to read: to come, or here already."""
+        return self._stream.goes_on(self._call) or not self._came.empty()
 
     def end_in(self, limit_s: float | None) -> None:
         """Wait so long, from now, for all that are still to come; None: no limit."""
