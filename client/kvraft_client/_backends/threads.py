@@ -82,26 +82,21 @@ class Channel:
     ) -> Response:
         if method.responses_stream and not method.requests_stream:
             raise NoPipeline  # to take one response would cancel the call, and what it asked
+        limit_s = transmittable(timeout_s)
+        codecs = method.request.SerializeToString, method.response.FromString
         if method.requests_stream:
-            return self._first(method, request, timeout_s)
-        call = self._channel.unary_unary(
-            method.path, method.request.SerializeToString, method.response.FromString
-        )
-        return call(request, timeout=transmittable(timeout_s))
-
-    def _first(
-        self, method: Method[Request, Response], request: Request, timeout_s: float
-    ) -> Response:
-        multi = self._channel.stream_stream(
-            method.path, method.request.SerializeToString, method.response.FromString
-        )
-        call = multi(iter([request]), timeout=transmittable(timeout_s))
+            multi = self._channel.stream_stream(method.path, *codecs)
+            stream: Stream[Response] = Stream(lambda: multi(iter([request]), timeout=limit_s))
+        else:
+            unary = self._channel.unary_unary(method.path, *codecs)
+            stream = Stream(lambda: _Single(unary.future(request, timeout=limit_s)))
         try:
-            for response in call:
-                return response
+            response = stream.read()
         finally:
-            call.cancel()
-        raise _NoAnswer
+            stream.cancel()
+        if response is None:
+            raise _NoAnswer
+        return response
 
     def stream(
         self, method: Method[Request, Response], request: Request, timeout_s: float
@@ -152,11 +147,29 @@ class _NoAnswer(grpc.RpcError):
         return ()
 
 
+class _Single:
+    """The one response of a unary call."""
+
+    def __init__(self, future: Any) -> None:
+        self._future = future
+        self._is_read = False
+
+    def __next__(self) -> Any:
+        if self._is_read:
+            raise StopIteration
+        self._is_read = True
+        return self._future.result()
+
+    def cancel(self) -> None:
+        self._future.cancel()
+
+
 class Stream(Generic[Response]):
     """The responses of one call, one by one; a thread of its own talks to gRPC.
 
     Ctrl-C raises in the main thread wherever that is. Inside of gRPC's bookkeeping it would leave a
-    call that nothing follows, and for that closing the channel waits for ever (gRPC 1.85).
+    lock that nobody gives back, or a call that nothing follows: then every other call on the
+    channel waits for ever, and so does closing it (gRPC 1.85).
     """
 
     def __init__(self, begin: Callable[[], Any]) -> None:
