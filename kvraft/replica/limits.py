@@ -94,7 +94,7 @@ class ReplicaLimits:
     watch_leaderless_ms: int = 3_000
     """Without a leader for so long, watches end: elsewhere there may be one (RULES I9)."""
     lock_streams: int = 10_000
-    """Acquisitions followed on a node, as many as wait for one lock."""
+    """Acquisitions that wait on a node, as many as wait for one lock; one of a free lock passes."""
     lock_wakes: int = 32
     """Of them told in one turn of the loop; each sends a message, about 0.1 ms."""
     lock_position_ms: int = 1_000

@@ -65,7 +65,7 @@ class LockHub:
         self, command: Acquire, deadline: float, on_news: Callable[[], None]
     ) -> Waiter | Denied:
         """Propose it, and follow what becomes of it; `deadline` is of the first answer only."""
-        denied = self._denied()
+        denied = self._denied(command)
         if denied is not None:
             return denied
         if not self._waiters:
@@ -130,12 +130,12 @@ class LockHub:
 
     # -- inside
 
-    def _denied(self) -> Denied | None:
+    def _denied(self, command: Acquire) -> Denied | None:
         if self._stopped is not None:
             return Denied(Reason.SHUTTING_DOWN, Outcome.NOT_APPLIED, self._stopped)
         limit = self._limits.lock_streams
-        if len(self._waiters) >= limit:
-            text = f"{limit} acquisitions are followed on this node, its limit"
+        if len(self._waiters) >= limit and self._machine().would_wait(command):
+            text = f"{limit} acquisitions wait on this node, its limit"
             return Denied(Reason.OVERLOAD, Outcome.NOT_APPLIED, text, retry_after_ms=1000)
         return None
 

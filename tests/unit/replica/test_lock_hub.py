@@ -289,5 +289,9 @@ def test_streams_of_a_node_are_bounded(held: LockDesk) -> None:
     assert isinstance(denied, Denied)
     assert (denied.reason, denied.outcome) == (Reason.OVERLOAD, Outcome.NOT_APPLIED)
     assert "5 acquisitions" in denied.message
+    free = held.begin(acquire(b"free", b"another"))
+    assert shown(free.take()) == ("granted", [(b"another", 2)])
+    free.finish()
+    free.close()
     streams[0].close()
     assert held.begin(acquire(b"x")).is_queued
