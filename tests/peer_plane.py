@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable
 
 from kvraft.consensus.port import Hello, HelloRefused
 from kvraft.consensus.sockets import Address
 from kvraft.consensus.tcp import PeerTransport
+from kvraft_chaos.ports import free_ports
 
 LIMIT_S = 10.0
 
@@ -163,12 +163,8 @@ class Relay:
 
 
 def free_addresses(count: int) -> list[Address]:
-    """Return loopback addresses that nothing listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    addresses = [Address(*sock.getsockname()) for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return addresses
+    """Return loopback addresses that nothing listens on, nor will: a relay's port is ephemeral."""
+    return [Address("127.0.0.1", port) for port in free_ports(count)]
 
 
 class Node:
