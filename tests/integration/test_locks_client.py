@@ -7,8 +7,10 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import pytest
+import waiting
 from integration.processes import kill, start
 
 from kvraft.cli.local_cluster import LocalCluster
@@ -27,6 +29,8 @@ from kvraft_client import (
 )
 from kvraft_client.policy.lock import Phase
 
+until = partial(waiting.until, limit_s=20.0)
+
 
 def kvraft(cluster: LocalCluster, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -38,13 +42,6 @@ def kvraft(cluster: LocalCluster, *arguments: str) -> subprocess.CompletedProces
         check=False,
         timeout=60,
     )
-
-
-def until(condition, limit_s=20.0):
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never became true"
-        threading.Event().wait(0.01)
 
 
 async def eventually(condition):

@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
+from functools import partial
 from pathlib import Path
 
 import grpc
 import pytest
+import waiting
 from fake_node import NO_QUORUM, deny
 
 from kvraft.v1 import lock_pb2
@@ -18,12 +18,7 @@ from kvraft_client import Lock
 
 SHOW = 'import os; print(os.environ["KVRAFT_LOCK"], os.environ["KVRAFT_FENCE"])'
 
-
-def until(condition, limit_s=20.0):
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never became true"
-        threading.Event().wait(0.01)
+until = partial(waiting.until, limit_s=20.0)
 
 
 @pytest.fixture

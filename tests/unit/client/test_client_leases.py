@@ -1,12 +1,12 @@
 """Leases over real gRPC, with a clock that a test can move."""
 
 import asyncio
-import threading
 import time
 
 import grpc
 import pytest
 from fake_node import bare, deny
+from waiting import until
 
 from kvraft_client import (
     AsyncClient,
@@ -30,13 +30,6 @@ class Clock:
     def __init__(self, client):
         self.ahead_s = 0.0
         client._caller.now = lambda: boot_time() + self.ahead_s
-
-
-def until(condition, limit_s=10.0):
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never became true"
-        threading.Event().wait(0.005)
 
 
 def test_leases_by_id(start, connect):

@@ -6,6 +6,7 @@ import time
 import grpc
 import pytest
 from fake_node import NO_QUORUM, bare, deny, lost
+from waiting import until
 
 from kvraft.v1 import lock_pb2
 from kvraft_client import (
@@ -24,13 +25,6 @@ from kvraft_client import (
 )
 from kvraft_client.clock import boot_time
 from kvraft_client.policy.lock import Phase
-
-
-def until(condition, limit_s=10.0):
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never became true"
-        threading.Event().wait(0.005)
 
 
 def in_thread(function):

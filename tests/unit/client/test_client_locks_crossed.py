@@ -7,6 +7,7 @@ import time
 import grpc
 import pytest
 from fake_node import bare
+from waiting import until
 
 from kvraft.v1 import lock_pb2
 from kvraft_client import AlreadyHeld, AsyncClient, Client, LockLost
@@ -14,13 +15,6 @@ from kvraft_client.clock import boot_time
 from kvraft_client.policy.lock import Phase
 
 BROKEN = bare(grpc.StatusCode.UNAVAILABLE)
-
-
-def until(condition, limit_s=10.0):
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never became true"
-        threading.Event().wait(0.005)
 
 
 def test_a_release_before_it_is_had_is_not_the_last(start):

@@ -3,6 +3,7 @@
 import asyncio
 
 import grpc
+from waiting import until
 
 from kvraft.v1 import kv_pb2, lock_pb2
 from kvraft_client._backends import aio_pipeline, thread_pipeline
@@ -27,8 +28,7 @@ def test_on_threads():
 
     replies = thread_pipeline.Pipeline(Channel()).follow("acquire", REQUEST, 5.0)
     found = [replies.read()]
-    while replies._call.goes_on:
-        pass
+    until(lambda: not replies._call.goes_on)
     assert replies.goes_on
     found.append(replies.read())
     assert [each.ended for each in found] == [1, 2]

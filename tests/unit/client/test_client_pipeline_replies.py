@@ -1,25 +1,19 @@
 """Both clients and a call that is answered more than once: a place in a queue, on a pipeline."""
 
 import threading
-import time
 
 import pytest
+from fake_node import NO_QUORUM
+from waiting import until
 
 from kvraft.v1 import kv_pb2, lock_pb2
-from kvraft_client import Client
+from kvraft_client import Client, LockTimeout
 from kvraft_client.pipelining import ended, settle_all, settle_broken
 from kvraft_client.policy.lock import Phase
 from kvraft_client.policy.pipeline import CALLS_MAX, PipelinedCall, Window
 
 QUEUED = lock_pb2.AcquireResponse(queued=lock_pb2.Queued(place=1))
 GRANTED = lock_pb2.AcquireResponse(granted=lock_pb2.Granted(place=1))
-
-
-def until(condition, limit_s=10.0):
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never became true"
-        threading.Event().wait(0.005)
 
 
 # -- the window
@@ -157,3 +151,27 @@ def test_a_break_under_a_wait_is_made_good_and_the_grant_confirmed(start):
         keys = {each.key for each in node.named("AcquireStream")}
         assert keys == {node.named("Acquire")[1].key}
         other.release()
+
+
+def test_who_gives_up_a_place_that_was_asked_for_once_withdraws_it(start):
+    """The store says nothing until this side's time is up: a wait may be over there much later."""
+    node = start()
+    with Client(node.endpoint, timeout=0.3) as kv, kv.lock("l"):
+        node.store.locks.silent = True
+        with pytest.raises(LockTimeout):
+            kv.lock("l", wait=0.2, owner=b"other").acquire()
+        _, asked = node.named("Acquire")
+        assert node.named("AcquireStream") == []
+        until(lambda: [each.key for each in node.named("Release")] == [asked.key])
+        until(lambda: places(node) == [True])
+
+
+def test_a_grant_after_a_refusal_needs_no_confirmation(start):
+    """A request that was refused has left no stream behind that could give its place up."""
+    node = start()
+    with Client(node.endpoint) as kv:
+        node.script["Acquire"] = [NO_QUORUM]
+        with kv.lock("l") as lock:
+            assert len(node.named("Acquire")) == 2
+            assert node.named("Confirm") == []
+            assert lock.phase is Phase.GRANTED

@@ -1,9 +1,19 @@
 """A wish for a lock that is taken waits for company: it waits anyhow. Nothing else does."""
 
+from dataclasses import replace
+
 import pytest
 from lock_desk import acquire
 
-from kvraft.core.commands import Acquire, Confirm, LeaseKeepAlive, LockMode, Put, Release
+from kvraft.core.commands import (
+    Acquire,
+    Confirm,
+    LeaseGrant,
+    LeaseKeepAlive,
+    LockMode,
+    Put,
+    Release,
+)
 from kvraft.core.errors import Reason
 from kvraft.replica.limits import ReplicaLimits
 
@@ -23,6 +33,10 @@ def held(rig):
 
 def proposed(rig):
     return [[type(each) for each in entry.commands] for entry in rig.consensus.entries()]
+
+
+def sizes(rig):
+    return [len(commands) for commands in proposed(rig)]
 
 
 def test_a_wish_for_a_free_lock_goes_at_once(held):
@@ -104,3 +118,71 @@ def test_a_deadline_is_kept_while_it_waits(held):
     held.tick(GATHER_S)
     assert proposed(held) == []
     assert [each.reason for each in outcomes] == [Reason.DEADLINE]
+
+
+# -- what ends it
+
+
+def test_a_wish_for_a_lock_that_was_just_given_back_waits_for_nobody(held):
+    held.submit(Release(key=b"holder"))
+    held.tick()
+    outcome = held.submit(acquire(b"next"))
+    held.tick()
+    held.consensus.commit(1)  # the release: the lock is free
+    held.tick()
+
+    assert sizes(held) == [1]
+    held.consensus.commit()
+    assert outcome[0].result.standing.name == "GRANTED"
+
+
+def test_a_wish_for_a_lock_that_is_still_taken_goes_on_waiting_for_company(held):
+    held.submit(acquire(b"other", b"m"))
+    held.tick()
+    held.submit(acquire(b"next"))
+    held.consensus.commit(1)
+    held.tick()
+
+    assert sizes(held) == []
+    held.submit(Release(key=b"holder"))
+    held.tick()
+    assert sizes(held) == [2]
+
+
+@pytest.mark.parametrize("kind", ["wish", "sign of life"])
+def test_it_goes_with_the_next_entry(make_rig, kind):
+    rig = make_rig(limits=replace(ReplicaLimits(), batch_cost=2))
+    rig.bootstrap()
+    rig.lead()
+    for command in (acquire(b"holder"), LeaseGrant(60_000, 7)):
+        rig.submit(command)
+        rig.tick()
+        rig.consensus.commit()
+    for number in range(6):
+        rig.submit(acquire(b"w%d" % number) if kind == "wish" else LeaseKeepAlive(7))
+    rig.tick()
+    assert sizes(rig) == []
+    rig.tick(GATHER_S)
+    for _ in range(3):
+        assert sizes(rig) == [2]
+        rig.consensus.commit()
+        rig.tick()
+    assert sizes(rig) == []
+
+
+@pytest.fixture
+def leader(rig):
+    """A leader with a lock that is held, one that waits for it, and one that has left."""
+    for command in (acquire(b"holder"), acquire(b"waits"), acquire(b"left"), Release(key=b"left")):
+        rig.submit(command)
+    rig.tick()
+    rig.consensus.commit()
+    rig.tick()
+    return rig
+
+
+@pytest.mark.parametrize(("key", "count"), [(b"holder", 1), (b"left", 1), (b"waits", 0)])
+def test_asked_again(leader, key, count):
+    leader.submit(acquire(key))
+    leader.tick()
+    assert proposed(leader) == [[Acquire]] * count

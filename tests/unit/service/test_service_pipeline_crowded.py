@@ -18,7 +18,7 @@ from kvraft.service.calls import Calls
 from kvraft.service.limits import ServiceLimits
 from kvraft.service.pipeline import NEW_WORK, Pipelines, operations
 from kvraft.service.work import Change, Following
-from kvraft.v1 import error_pb2, kv_pb2
+from kvraft.v1 import error_pb2, kv_pb2, lock_pb2
 
 pytestmark = pytest.mark.asyncio
 
@@ -132,3 +132,24 @@ class TestBounds:
             await pipelines.serve(flood(), Deaf())  # type: ignore[arg-type]
         written = 2_000 / 100
         assert 64 <= taken <= 64 + written + 16
+
+
+async def test_the_rest_of_a_message_of_places_is_refused_unread(
+    node: ScriptedNode, pipe: Pipe
+) -> None:
+    def full(command: Command, deadline: float, done: Done) -> None:
+        node.submitted.append((command, deadline))
+        node.crowded = CROWDED
+        done(CROWDED)
+
+    node.submit = full  # type: ignore[method-assign]
+    node.locks._submit = full
+    asked = [
+        lock_pb2.AcquireRequest(key=b"%d" % number, names=[b"l"], ttl_ms=5_000)
+        for number in range(8)
+    ]
+    await pipe.send(*(Call(id=number, acquire=each) for number, each in enumerate(asked)))
+    replies = await pipe.receive(8)
+    assert all(reply.HasField("error") and not reply.more for reply in replies.values())
+    assert len(node.submitted) == 1
+    assert len(node.locks) == 0
