@@ -179,17 +179,16 @@ class Acquiring:
                 replies = channel.replies(ACQUIRE, self._request, left_s)
             except NoPipeline:
                 return None
-            self._streams += 1
             try:
                 response: lock_pb2.AcquireResponse = replies.read()
             except NoPipeline:
-                self._streams -= 1
                 return None
             except BaseException as error:
                 replies.cancel()
-                if isinstance(error, CallFailed) and _is_unasked(error, channel.address):
-                    self._streams -= 1
+                if not (isinstance(error, CallFailed) and _is_unasked(error, channel.address)):
+                    self._streams += 1
                 raise
+            self._streams += 1
             self._replies = replies if replies.goes_on else None
             self._address = channel.address
             return response
