@@ -52,6 +52,8 @@ class Calls:
         self.node = node
         self.requests = requests
         self.limits = limits
+        self.unary = 0
+        """Calls under way that are no streams."""
         self._confirmed_at = -inf
         """All that was committed at this moment is applied here: a barrier begun then is met."""
 
@@ -255,10 +257,21 @@ def unary(handle: Unary[S, Request, Response]) -> Unary[S, Request, Response]:
 
     @wraps(handle)
     async def call(self: S, request: Request, context: Context) -> Response:
+        calls = self.calls
+        calls.unary += 1
         try:
+            if calls.unary > calls.limits.calls:
+                raise _crowded(calls.limits.calls)
             require_readable(request)
             return await handle(self, request, context)
         except CallError as error:
-            await abort(context, error, self.calls.node.endpoints())
+            await abort(context, error, calls.node.endpoints())
+        finally:
+            calls.unary -= 1
 
     return call
+
+
+def _crowded(limit: int) -> CallError:
+    text = f"more than {limit} calls are under way on this node"
+    return CallError(Reason.OVERLOAD, Outcome.NOT_APPLIED, text, limit=limit)

@@ -1,6 +1,6 @@
 """The client port of one node: all services on one grpc.aio server, its options, start and stop."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import grpc
@@ -10,6 +10,7 @@ from grpc_reflection.v1alpha import reflection
 
 from kvraft.core.limits import RequestLimits
 from kvraft.replica.port import Node
+from kvraft.service.accepting import Acceptors, is_possible
 from kvraft.service.calls import Calls
 from kvraft.service.cluster import ClusterService
 from kvraft.service.health import SERVICE_NAME as HEALTH_NAME
@@ -75,6 +76,7 @@ class ClientServer:
         server: grpc.aio.Server,
         address: str,
         *,
+        accept: Callable[[], object],
         health: HealthService,
         keys: KeyValueService,
         leases: LeaseService,
@@ -82,6 +84,7 @@ class ClientServer:
         watches: WatchService,
     ) -> None:
         self._server = server
+        self._accept = accept
         self._watches = watches
         self._health = health
         self._keys = keys
@@ -92,6 +95,7 @@ class ClientServer:
     async def start(self) -> None:
         """Begin to answer."""
         await self._server.start()
+        self._acceptors = self._accept()
 
     @property
     def pipelines(self) -> int:
@@ -142,7 +146,14 @@ def build_server(
     reflection.enable_server_reflection(names, server)
     bound = _bind(server, address, tls)
     return ClientServer(
-        server, bound, health=health, keys=keys, leases=leases, locks=locks, watches=watches
+        server,
+        bound,
+        accept=lambda: Acceptors(server, ours.methods, limits.accepts) if is_possible() else None,
+        health=health,
+        keys=keys,
+        leases=leases,
+        locks=locks,
+        watches=watches,
     )
 
 

@@ -39,6 +39,8 @@ class Registrar:
 
     def __init__(self, server: grpc.aio.Server) -> None:
         self._server = server
+        self.methods: dict[str, Handler] = {}
+        """What was registered, by full name."""
 
     def add_generic_rpc_handlers(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
         """Ignore it: the same handlers come, by name, to the next method."""
@@ -54,6 +56,7 @@ class Registrar:
         generic = grpc.method_handlers_generic_handler(service, tolerant)
         self._server.add_generic_rpc_handlers((generic,))
         self._server.add_registered_method_handlers(service, tolerant)
+        self.methods |= {f"/{service}/{name}": handler for name, handler in tolerant.items()}
 
 
 def reading(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:

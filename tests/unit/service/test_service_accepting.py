@@ -1,0 +1,105 @@
+"""Unary calls: how many are accepted at a time, and how many may be under way."""
+
+import asyncio
+from collections import Counter
+
+import grpc
+import pytest
+from service_wire import Wire
+
+from kvraft.service import accepting
+from kvraft.service.limits import ServiceLimits
+from kvraft.v1 import kv_pb2
+
+PUT = kv_pb2.PutRequest(key=b"k", value=b"v")
+CALLERS = 64
+
+
+async def most_in_a_turn(wire: Wire) -> int:
+    """Let 64 callers put at once; return how many commands reached the node in one turn."""
+    wire.node.hold = True
+    calling = [asyncio.ensure_future(wire.kv.Put(PUT)) for _ in range(CALLERS)]
+    most = seen = 0
+    async with asyncio.timeout(10):
+        while seen < CALLERS:
+            await asyncio.sleep(0)
+            now = len(wire.node.submitted)
+            most, seen = max(most, now - seen), now
+    wire.node.release()
+    assert {answer.entry.value for answer in await asyncio.gather(*calling)} == {b"v"}
+    return most
+
+
+def test_the_installed_grpc_lets_us():
+    """Where this fails, unary calls are three times slower: look at what became of its parts."""
+    assert accepting.is_possible()
+
+
+@pytest.mark.asyncio
+async def test_many_calls_are_accepted_in_one_turn(wire: Wire) -> None:
+    assert await most_in_a_turn(wire) > 1
+
+
+class TestWithAGrpcThatChanged:
+    @pytest.fixture
+    def limits(self, monkeypatch) -> ServiceLimits:
+        monkeypatch.setattr(accepting, "_TESTED", {"_schedule_rpc_coro": ("something", "else")})
+        assert not accepting.is_possible()
+        return ServiceLimits()
+
+    @pytest.mark.asyncio
+    async def test_calls_are_accepted_as_ever(self, wire: Wire) -> None:
+        assert await most_in_a_turn(wire) == 1
+
+
+def test_a_part_that_is_gone_is_not_there(monkeypatch):
+    monkeypatch.setattr(accepting, "_TESTED", {"AioServer._no_such_part": ("self",)})
+    assert not accepting.is_possible()
+
+
+@pytest.mark.asyncio
+async def test_a_stop_ends_all_asking_in_silence(wire: Wire, caplog) -> None:
+    asking = {task for task in asyncio.all_tasks() if "Acceptors._accept" in repr(task)}
+    assert len(asking) > CALLERS
+    await wire.server.stop(0)
+    async with asyncio.timeout(10):
+        await asyncio.gather(*asking)
+    assert caplog.records == []
+
+
+@pytest.mark.asyncio
+async def test_a_call_that_its_client_gave_up_ends_here(wire: Wire) -> None:
+    wire.node.hold = True
+    calling = [asyncio.ensure_future(wire.kv.Put(PUT)) for _ in range(CALLERS)]
+    await wire.node.until_held(CALLERS)
+    answering = {task for task in asyncio.all_tasks() if task.get_name().endswith("/Put]")}
+    assert len(answering) == CALLERS
+    for call in calling:
+        call.cancel()
+    async with asyncio.timeout(10):
+        await asyncio.wait(answering)
+
+
+class TestWithRoomForFour:
+    @pytest.fixture
+    def limits(self) -> ServiceLimits:
+        return ServiceLimits(calls=4)
+
+    @pytest.mark.asyncio
+    async def test_more_are_refused_at_once_and_there_is_room_again(self, wire: Wire) -> None:
+        wire.node.hold = True
+        calling = [asyncio.ensure_future(wire.kv.Put(PUT)) for _ in range(12)]
+        refused: Counter[grpc.StatusCode] = Counter()
+        for done in asyncio.as_completed(calling, timeout=10):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await done
+            refused[caught.value.code()] += 1
+            if refused.total() == 8:
+                break
+        assert refused == {grpc.StatusCode.RESOURCE_EXHAUSTED: 8}
+        assert len(wire.node.submitted) == 4
+        wire.node.release()
+        answers = await asyncio.gather(*calling, return_exceptions=True)
+        assert sum(isinstance(answer, kv_pb2.PutResponse) for answer in answers) == 4
+        wire.node.hold = False
+        assert (await wire.kv.Put(PUT)).entry.value == b"v"
