@@ -4,6 +4,7 @@ Imports: core, the consensus port. Everything refused here is NOT_APPLIED: it wa
 """
 
 from collections.abc import Callable
+from math import inf
 from typing import Protocol
 
 from kvraft.consensus.port import Consensus, Role
@@ -16,6 +17,7 @@ from kvraft.replica.admission import Admission
 from kvraft.replica.batcher import Batcher
 from kvraft.replica.congestion import SIGNS_OF_LIFE, goes_first, will_queue
 from kvraft.replica.forwarder import Forwarder
+from kvraft.replica.limits import ReplicaLimits
 from kvraft.replica.messages import Forward, ForwardReply, encode
 from kvraft.replica.outcomes import Answer, Denied, Done
 
@@ -45,6 +47,7 @@ class Intake:
         consensus: Consensus,
         *,
         requests: RequestLimits,
+        limits: ReplicaLimits,
         admission: Admission,
         batcher: Batcher,
         forwarder: Forwarder,
@@ -53,12 +56,14 @@ class Intake:
         self._node = node
         self._consensus = consensus
         self._requests = requests
+        self._limits = limits
         self._admission = admission
         self._batcher = batcher
         self._forwarder = forwarder
         self._wake = wake
         self.stopping = False
         """Refuse new work, so that what is in flight can finish."""
+        self.leader_lost_at = -inf
         self.is_open = False
         """Something was let in since the last tick: what arrives before the next one, in the same
         turn of the loop, need not ask again whether there is a quorum."""
@@ -76,7 +81,7 @@ class Intake:
         elif self._consensus.role is Role.LEADER:
             self._queue(command, deadline, done)
         elif node.leader is None:
-            done(no_quorum("no leader is known"))
+            done(self._no_quorum("no leader is known"))
         else:
             self._forwarder.forward(
                 node.leader, command, now=node.now(), deadline=deadline, done=done
@@ -106,7 +111,7 @@ class Intake:
     def denied(self) -> Denied | None:
         """Return why this node must answer nothing that needs a quorum now, or None."""
         if not self.stopping and not self._consensus.quorum_reachable():
-            return no_quorum("no majority of the nodes is in contact")
+            return self._no_quorum("no majority of the nodes is in contact")
         return self.denied_alone()
 
     def let_in(self) -> None:
@@ -121,7 +126,8 @@ class Intake:
             text = f"{self._node.name} is shutting down"
             return Denied(Reason.SHUTTING_DOWN, Outcome.NOT_APPLIED, text, self._node.leader)
         if not self._node.machine.cluster_id:
-            return no_quorum(f"{self._node.name} belongs to no cluster yet: one is being formed")
+            text = f"{self._node.name} belongs to no cluster yet: one is being formed"
+            return self._no_quorum(text)
         return None
 
     def _queue(self, command: Command, deadline: float, done: Done) -> None:
@@ -135,7 +141,9 @@ class Intake:
         self._batcher.submit(command, deadline, done, first=first, patient=patient)
         self.let_in()
 
-
-def no_quorum(text: str) -> Denied:
-    """Return the answer of a node that can do nothing alone."""
-    return Denied(Reason.NO_QUORUM, Outcome.NOT_APPLIED, text, retry_after_ms=100)
+    def _no_quorum(self, text: str) -> Denied:
+        """Return the answer of a node that can do nothing alone."""
+        limits = self._limits
+        is_soon = (self._node.now() - self.leader_lost_at) * 1000 < limits.soon_ms
+        retry_ms = limits.retry_soon_ms if is_soon else limits.retry_ms
+        return Denied(Reason.NO_QUORUM, Outcome.NOT_APPLIED, text, retry_after_ms=retry_ms)

@@ -39,6 +39,13 @@ class ReplicaLimits:
     """On top, for what keeps alive or gives back (`replica/congestion.py`) ..."""
     queue_spare_bytes: int = 4 << 20
     """... and its bytes: it is small."""
+    retry_ms: int = 100
+    """What a caller is asked to wait where there is no quorum ..."""
+    retry_soon_ms: int = 20
+    """... and where the leader was lost less than `soon_ms` ago: when its process ends, another
+    leads 30 to 50 ms later (measured), and nobody should sleep through that."""
+    soon_ms: int = 300
+    """Beyond it the leader has not ended, but fell silent, and timeouts decide."""
     forwarded: int = 10_000
     """Requests of this node's clients that the leader has not answered yet."""
     readers: int = 50_000

@@ -122,6 +122,7 @@ class Replica:
             self,
             consensus,
             requests=self._request_limits,
+            limits=limits,
             admission=self.admission,
             batcher=self._batcher,
             forwarder=self._forwarder,
@@ -346,6 +347,8 @@ class Replica:
         del term
         self._leader, self._leading = leader, False
         self._intake.is_open = False
+        if leader is None:
+            self._intake.leader_lost_at = self._doors.now()
         self._clock.stop()
         self._membership.stop()
         text = f"this node does not lead any more: {reason}"

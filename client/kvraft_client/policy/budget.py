@@ -1,7 +1,10 @@
 """What all retries of one client share, so that an outage is not answered by a flood."""
 
+OWN_TRIES = 8
+"""Retries that a call has of its own, unless the store is overloaded: what an election takes. Its
+back-off spreads them over a second, and a client has no more calls than its callers begin."""
 BURST = 500
-"""Retries at once: 64 callers and the eight tries that an election takes."""
+"""Retries beyond those, at once: of 64 callers eight more."""
 PER_SECOND = 200.0
 """... and in the long run. Retries above it wait for their turn; they do not fail for it."""
 

@@ -7,7 +7,7 @@ Blog): the wait is uniform in [0, bound], and the bound doubles.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kvraft_client.policy.budget import RetryBudget
+from kvraft_client.policy.budget import OWN_TRIES, RetryBudget
 from kvraft_client.policy.endpoints import Endpoints
 from kvraft_client.policy.failure import Effect, Failure, Outcome
 
@@ -126,6 +126,7 @@ class Attempts:
         self._settings = settings
         self._reserve_s = min(settings.reserve_s, timeout_s / 10)
         self._tried: list[str] = []
+        self._failures = 0
         self._waits = 0
         self._budget = settings.rounds_free + int(settings.rounds_per_s * timeout_s)
         self._shared = shared
@@ -200,7 +201,10 @@ class Attempts:
             wait = 0.0
         else:
             wait = self._back_off(failure, random)
-        if self._shared is not None:
+        self._failures += 1
+        if self._shared is not None and (
+            self._failures > OWN_TRIES or failure.reason == "OVERLOAD"
+        ):
             wait = max(wait, self._shared.take(now))
         reserve_s = self._reserve_s if self._is_mutation else 0.0
         if self._waits > self._budget or now + wait + reserve_s >= self.deadline:

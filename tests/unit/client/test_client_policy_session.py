@@ -2,7 +2,7 @@
 
 import pytest
 
-from kvraft_client.policy.budget import RetryBudget
+from kvraft_client.policy.budget import OWN_TRIES, RetryBudget
 from kvraft_client.policy.endpoints import Endpoints
 from kvraft_client.policy.failure import Effect, Failure, Outcome
 from kvraft_client.policy.identity import SessionIdentity
@@ -79,12 +79,26 @@ def test_retries_of_all_callers_are_paced_and_not_failed():
     assert budget.take(100.0) == 0.0
 
 
-def test_a_call_waits_for_its_share_of_the_budget():
+OVERLOAD = failure("OVERLOAD", REFUSED)
+
+
+def test_a_call_that_meets_overload_waits_for_its_share_of_the_budget():
     budget = RetryBudget(burst=1, per_second=2.0)
 
-    assert fail(attempts(shared=budget), LOST) == 0.0
-    assert fail(attempts(shared=budget), LOST) == 0.5
-    assert fail(attempts(timeout_s=0.9, shared=budget), LOST) is None
+    assert fail(attempts(shared=budget), OVERLOAD) == 0.0
+    assert fail(attempts(shared=budget), OVERLOAD) == 0.5
+    assert fail(attempts(timeout_s=0.9, shared=budget), OVERLOAD) is None
+
+
+def test_the_tries_that_an_election_takes_are_a_calls_own():
+    """Else the last of 256 callers wait for a second while somebody has long been elected."""
+    budget = RetryBudget(burst=0, per_second=2.0)
+
+    for _ in range(100):
+        call = attempts(shared=budget)
+        assert [fail(call, LOST) for _ in range(OWN_TRIES)] == [0.0] * OWN_TRIES
+
+    assert fail(call, LOST) == 0.5
 
 
 def test_sequences_are_acknowledged_in_order():

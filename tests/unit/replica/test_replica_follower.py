@@ -135,6 +135,22 @@ def test_without_a_leader_nothing_is_forwarded(follower):
     assert follower.consensus.sent == []
 
 
+@pytest.mark.parametrize(("after_s", "retry_ms"), [(0.0, 20), (0.25, 20), (0.35, 100)])
+def test_who_asks_during_an_election_is_told_to_come_again_soon(follower, after_s, retry_ms):
+    follower.replica.on_following(None, 2, "n2 refuses a new connection")
+    follower.consensus.reachable = False
+    follower.tick(seconds=after_s)
+    told: list = []
+    follower.replica.read_barrier(follower.deadline, told.append)
+    told += follower.submit(Put(b"k", b"v"))
+
+    assert [each.retry_after_ms for each in told] == [retry_ms, retry_ms]
+
+
+def test_who_asks_where_nobody_has_led_is_told_to_take_time(make_rig):
+    assert make_rig().submit(Put(b"k", b"v"))[0].retry_after_ms == 100
+
+
 def test_too_many_unanswered_are_overload(make_rig):
     rig = make_rig(limits=ReplicaLimits(forwarded=1))
     rig.bootstrap()
