@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import Final
 
 import grpc
 import pytest
@@ -13,6 +14,15 @@ from kvraft.v1 import kv_pb2
 
 PUT = kv_pb2.PutRequest(key=b"k", value=b"v")
 CALLERS = 64
+FEW = 4
+"""More calls in one turn than gRPC accepts alone (one; requests of two may arrive together)."""
+ADDED_IN: Final = (1, 84)
+"""The gRPC whose asyncio server has what is used; older ones are served as ever."""
+
+only_if_added = pytest.mark.skipif(
+    tuple(map(int, grpc.__version__.split(".")[:2])) < ADDED_IN,
+    reason="this gRPC has no such parts yet",
+)
 
 
 async def most_in_a_turn(wire: Wire) -> int:
@@ -30,14 +40,16 @@ async def most_in_a_turn(wire: Wire) -> int:
     return most
 
 
+@only_if_added
 def test_the_installed_grpc_lets_us():
     """Where this fails, unary calls are three times slower: look at what became of its parts."""
     assert accepting.is_possible()
 
 
+@only_if_added
 @pytest.mark.asyncio
 async def test_many_calls_are_accepted_in_one_turn(wire: Wire) -> None:
-    assert await most_in_a_turn(wire) > 1
+    assert await most_in_a_turn(wire) > FEW
 
 
 class TestWithAGrpcThatChanged:
@@ -49,7 +61,7 @@ class TestWithAGrpcThatChanged:
 
     @pytest.mark.asyncio
     async def test_calls_are_accepted_as_ever(self, wire: Wire) -> None:
-        assert await most_in_a_turn(wire) == 1
+        assert await most_in_a_turn(wire) <= FEW
 
 
 def test_a_part_that_is_gone_is_not_there(monkeypatch):
@@ -57,6 +69,7 @@ def test_a_part_that_is_gone_is_not_there(monkeypatch):
     assert not accepting.is_possible()
 
 
+@only_if_added
 @pytest.mark.asyncio
 async def test_a_stop_ends_all_asking_in_silence(wire: Wire, caplog) -> None:
     asking = {task for task in asyncio.all_tasks() if "Acceptors._accept" in repr(task)}
@@ -102,4 +115,15 @@ class TestWithRoomForFour:
         answers = await asyncio.gather(*calling, return_exceptions=True)
         assert sum(isinstance(answer, kv_pb2.PutResponse) for answer in answers) == 4
         wire.node.hold = False
-        assert (await wire.kv.Put(PUT)).entry.value == b"v"
+        await has_room(wire)
+
+
+async def has_room(wire: Wire) -> None:
+    """Wait until four calls at once are answered."""
+    async with asyncio.timeout(10):
+        while True:
+            puts = (wire.kv.Put(PUT) for _ in range(4))
+            answers = await asyncio.gather(*puts, return_exceptions=True)
+            if all(isinstance(answer, kv_pb2.PutResponse) for answer in answers):
+                return
+            await asyncio.sleep(0.01)
