@@ -1,12 +1,13 @@
 """Unary calls: how many are accepted at a time, and how many may be under way."""
 
 import asyncio
+import itertools
 from collections import Counter
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import pytest
-from service_wire import Wire
+from service_wire import Wire, failing
 
 from kvraft.service import accepting
 from kvraft.service.limits import ServiceLimits
@@ -116,6 +117,29 @@ class TestWithRoomForFour:
         assert sum(isinstance(answer, kv_pb2.PutResponse) for answer in answers) == 4
         wire.node.hold = False
         await has_room(wire)
+
+    @only_if_added
+    @pytest.mark.asyncio
+    async def test_calls_whose_request_never_comes_count_too(self, wire: Wire) -> None:
+        """gRPC accepts a call at its headers: uncounted, idle ones would take all memory."""
+        begin = wire.channel.stream_unary("/kvraft.v1.KVService/Put")
+        idle = [begin() for _ in range(CALLERS)]
+        ending = [asyncio.ensure_future(call.code()) for call in idle]
+        # gRPC's own bound is four more, of the calls that it accepts itself.
+        for refused in itertools.islice(asyncio.as_completed(ending, timeout=10), CALLERS - 8):
+            assert await refused is grpc.StatusCode.RESOURCE_EXHAUSTED
+        told = [await failing(call) for call in idle if call.done() and await is_ours(call)]
+        assert {failed.info.reason for failed in told} == {"OVERLOAD"}
+        assert all(failed.metadata["outcome"] == "NOT_APPLIED" for failed in told)
+        for call in idle:
+            call.cancel()
+        await asyncio.wait(ending)
+        await has_room(wire)
+
+
+async def is_ours(call: Any) -> bool:
+    """Whether we refused the call, not gRPC."""
+    return "more than 4 calls are under way" in await call.details()
 
 
 async def has_room(wire: Wire) -> None:
