@@ -4,6 +4,9 @@ It asks for the next call of a method once it has the last one, several turns of
 changes of thread later. On a busy leader that was one call a millisecond, so entries held two
 commands of 64 callers: 660 puts a second, and 2,100 with this (64 callers, measured).
 
+The server's own bound on calls does not see these, so they are bounded here: from the moment they
+are accepted, for the request of a call may never come.
+
 gRPC has no public way to say so (1.85), so its own parts are used: only if they take the parameters
 that were tested, else the server accepts as it always did.
 """
@@ -17,6 +20,7 @@ from typing import Any, Final
 import grpc.aio
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
+from kvraft.service.calls import Calls
 from kvraft.service.unreadable import Handler
 
 logger = logging.getLogger("kvraft")
@@ -24,6 +28,7 @@ logger = logging.getLogger("kvraft")
 _TESTED: Final[Mapping[str, tuple[str, ...]]] = {
     "AioServer._request_registered_call": ("self", "method"),
     "AioServer.is_running": ("self",),
+    "_handle_stream_unary_rpc": ("method_handler", "rpc_state", "loop"),
     "_handle_unary_unary_rpc": ("method_handler", "rpc_state", "loop"),
     "_schedule_rpc_coro": ("rpc_coro", "rpc_state", "loop", "method_name"),
 }
@@ -46,22 +51,29 @@ def _parameters(path: str) -> tuple[str, ...] | None:
 
 
 class Acceptors:
-    """Ask for calls of every unary method, `ahead` at a time, beside the server's own asking."""
+    """Ask for calls of every unary method, many at a time, beside the server's own asking."""
 
-    def __init__(self, server: grpc.aio.Server, methods: Mapping[str, Handler], ahead: int) -> None:
+    def __init__(
+        self, server: grpc.aio.Server, methods: Mapping[str, Handler], calls: Calls
+    ) -> None:
         """`methods` by full name, as they are registered with the server; start it first."""
         self._core: Any = server._server  # type: ignore[attr-defined]  # noqa: SLF001 - see above
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._limit = calls.limits.calls
+        # As a stream's, it does not wait for the request.
+        self._refusing: Handler = grpc.stream_unary_rpc_method_handler(calls.refuse)
+        self._asking: set[asyncio.Task[None]] = set()
+        self._answering: set[asyncio.Task[None]] = set()
+        self._refused: set[asyncio.Task[None]] = set()
         for name, handler in methods.items():
             if not handler.request_streaming and not handler.response_streaming:
-                for _ in range(ahead):
-                    self._begin(self._accept(name, handler))
+                for _ in range(calls.limits.accepts):
+                    self._begin(self._accept(name, handler), self._asking)
 
-    def _begin(self, work: Any) -> None:
+    def _begin(self, work: Any, tasks: set[asyncio.Task[None]]) -> None:
         task = self._loop.create_task(work)
-        self._tasks.add(task)  # the loop itself keeps no reference
-        task.add_done_callback(self._tasks.discard)
+        tasks.add(task)  # the loop itself keeps no reference
+        task.add_done_callback(tasks.discard)
 
     async def _accept(self, name: str, handler: Handler) -> None:
         """Accept calls of one method until the server stops; what fails leaves it to the server."""
@@ -75,5 +87,11 @@ class Acceptors:
             except cygrpc.InternalError:
                 logger.exception("%s: calls are accepted one at a time from now on", name)
                 return
-            answering = cygrpc._handle_unary_unary_rpc(handler, state, self._loop)  # noqa: SLF001
-            self._begin(cygrpc._schedule_rpc_coro(answering, state, self._loop, name))  # noqa: SLF001
+            if len(self._answering) < self._limit:
+                tasks = self._answering
+                work = cygrpc._handle_unary_unary_rpc(handler, state, self._loop)  # noqa: SLF001
+            else:  # refusals do not count: callers that insist would leave no room to others
+                tasks = self._refused
+                work = cygrpc._handle_stream_unary_rpc(self._refusing, state, self._loop)  # noqa: SLF001
+            scheduled = cygrpc._schedule_rpc_coro(work, state, self._loop, name)  # noqa: SLF001
+            self._begin(scheduled, tasks)

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from math import inf
-from typing import Any, Protocol, TypeVar
+from typing import Any, Never, Protocol, TypeVar
 
 import grpc.aio
 
@@ -53,7 +53,7 @@ class Calls:
         self.requests = requests
         self.limits = limits
         self.unary = 0
-        """Calls under way that are no streams."""
+        """Calls under way that are no streams, and whose request is here."""
         self._confirmed_at = -inf
         """All that was committed at this moment is applied here: a barrier begun then is met."""
 
@@ -68,6 +68,10 @@ class Calls:
         header.node = node.name
         header.revision = revision
         header.raft_term = node.term
+
+    async def refuse(self, _request: object, context: Context) -> Never:
+        """End a call that is one too many."""
+        await abort(context, _crowded(self.limits.calls), self.node.endpoints())
 
     def begin(self, command: Command, deadline: float) -> "asyncio.Future[Answer | Denied]":
         """Hand a command to the node; cancelling the future leaves the command alone."""

@@ -69,7 +69,8 @@ class ServiceLimits:
     streams: int = 4_096
     """Concurrent calls of one connection; HTTP/2 makes the client wait beyond it."""
     calls: int = 20_000
-    """Concurrent calls of a node, as many as its queue holds; of unary ones, counted apart too."""
+    """Concurrent calls of a node, as many as its queue holds; unary ones are counted apart too,
+    from when they are accepted (accepting) and from when their request is here (calls)."""
     accepts: int = 16
     """Unary calls of one method that are accepted in one turn of the loop: with 8 to 64 an entry
     holds about 18 commands of 64 callers (measured), with 1 two or three."""

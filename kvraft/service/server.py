@@ -148,7 +148,7 @@ def build_server(
     return ClientServer(
         server,
         bound,
-        accept=lambda: Acceptors(server, ours.methods, limits.accepts) if is_possible() else None,
+        accept=lambda: Acceptors(server, ours.methods, calls) if is_possible() else None,
         health=health,
         keys=keys,
         leases=leases,
