@@ -32,12 +32,15 @@ _TESTED: Final[Mapping[str, tuple[str, ...]]] = {
     "_handle_unary_unary_rpc": ("method_handler", "rpc_state", "loop"),
     "_schedule_rpc_coro": ("rpc_coro", "rpc_state", "loop", "method_name"),
 }
-"""What is used of gRPC's insides, by its parameters."""
+"""What is called of gRPC's insides, by its parameters."""
+_RAISED: Final = ("_RequestCallError", "InternalError")
+"""... and what that raises."""
 
 
 def is_possible() -> bool:
     """Whether the gRPC that is installed has the parts that this was tested with."""
-    return all(_parameters(path) == expected for path, expected in _TESTED.items())
+    tested = all(_parameters(path) == expected for path, expected in _TESTED.items())
+    return tested and all(hasattr(cygrpc, name) for name in _RAISED)
 
 
 def _parameters(path: str) -> tuple[str, ...] | None:

@@ -70,6 +70,13 @@ def test_a_part_that_is_gone_is_not_there(monkeypatch):
     assert not accepting.is_possible()
 
 
+def test_an_exception_that_is_gone_is_not_there(monkeypatch):
+    monkeypatch.setattr(accepting, "_TESTED", {})
+    assert accepting.is_possible()
+    monkeypatch.setattr(accepting, "_RAISED", ("_NoSuchError",))
+    assert not accepting.is_possible()
+
+
 @only_if_added
 @pytest.mark.asyncio
 async def test_a_stop_ends_all_asking_in_silence(wire: Wire, caplog) -> None:
