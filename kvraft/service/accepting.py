@@ -2,7 +2,7 @@
 
 It asks for the next call of a method once it has the last one, several turns of the loop and two
 changes of thread later. On a busy leader that was one call a millisecond, so entries held two
-commands of 64 callers: 660 puts a second, and 2,100 with this (64 callers, measured).
+commands of 64 callers: 660 puts a second, and 2,100 with this (measured).
 
 The server's own bound on calls does not see these, so they are bounded here: from the moment they
 are accepted, for the request of a call may never come.
@@ -59,28 +59,34 @@ class Acceptors:
     def __init__(
         self, server: grpc.aio.Server, methods: Mapping[str, Handler], calls: Calls
     ) -> None:
-        """`methods` by full name, as they are registered with the server; start it first."""
+        """`methods` by full name, as they are registered with the server."""
         self._core: Any = server._server  # type: ignore[attr-defined]  # noqa: SLF001 - see above
-        self._loop = asyncio.get_running_loop()
-        self._limit = calls.limits.calls
+        self._methods = methods
+        self._limits = calls.limits
         # As a stream's, it does not wait for the request.
         self._refusing: Handler = grpc.stream_unary_rpc_method_handler(calls.refuse)
-        self._asking: set[asyncio.Task[None]] = set()
         self._answering: set[asyncio.Task[None]] = set()
-        self._refused: set[asyncio.Task[None]] = set()
-        for name, handler in methods.items():
+        self._others: set[asyncio.Task[None]] = set()
+        """Who asks, and who refuses: that does not count, or callers that insist would leave no
+        room to others."""
+
+    def start(self) -> None:
+        """Ask, where that is possible, until the server stops; once, when it has started."""
+        if not is_possible():
+            return
+        for name, handler in self._methods.items():
             if not handler.request_streaming and not handler.response_streaming:
-                for _ in range(calls.limits.accepts):
-                    self._begin(self._accept(name, handler), self._asking)
+                for _ in range(self._limits.accepts):
+                    self._begin(self._accept(name, handler), self._others)
 
     def _begin(self, work: Any, tasks: set[asyncio.Task[None]]) -> None:
-        task = self._loop.create_task(work)
+        task = asyncio.create_task(work)
         tasks.add(task)  # the loop itself keeps no reference
         task.add_done_callback(tasks.discard)
 
     async def _accept(self, name: str, handler: Handler) -> None:
         """Accept calls of one method until the server stops; what fails leaves it to the server."""
-        core, method = self._core, name.encode()
+        core, method, loop = self._core, name.encode(), asyncio.get_running_loop()
         request: Callable[[bytes], Any] = core._request_registered_call  # noqa: SLF001
         while core.is_running():
             try:
@@ -90,11 +96,11 @@ class Acceptors:
             except cygrpc.InternalError:
                 logger.exception("%s: calls are accepted one at a time from now on", name)
                 return
-            if len(self._answering) < self._limit:
+            if len(self._answering) < self._limits.calls:
                 tasks = self._answering
-                work = cygrpc._handle_unary_unary_rpc(handler, state, self._loop)  # noqa: SLF001
-            else:  # refusals do not count: callers that insist would leave no room to others
-                tasks = self._refused
-                work = cygrpc._handle_stream_unary_rpc(self._refusing, state, self._loop)  # noqa: SLF001
-            scheduled = cygrpc._schedule_rpc_coro(work, state, self._loop, name)  # noqa: SLF001
+                work = cygrpc._handle_unary_unary_rpc(handler, state, loop)  # noqa: SLF001
+            else:
+                tasks = self._others
+                work = cygrpc._handle_stream_unary_rpc(self._refusing, state, loop)  # noqa: SLF001
+            scheduled = cygrpc._schedule_rpc_coro(work, state, loop, name)  # noqa: SLF001
             self._begin(scheduled, tasks)

@@ -1,6 +1,6 @@
 """The client port of one node: all services on one grpc.aio server, its options, start and stop."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import grpc
@@ -10,7 +10,7 @@ from grpc_reflection.v1alpha import reflection
 
 from kvraft.core.limits import RequestLimits
 from kvraft.replica.port import Node
-from kvraft.service.accepting import Acceptors, is_possible
+from kvraft.service.accepting import Acceptors
 from kvraft.service.calls import Calls
 from kvraft.service.cluster import ClusterService
 from kvraft.service.health import SERVICE_NAME as HEALTH_NAME
@@ -76,7 +76,7 @@ class ClientServer:
         server: grpc.aio.Server,
         address: str,
         *,
-        accept: Callable[[], object],
+        acceptors: Acceptors,
         health: HealthService,
         keys: KeyValueService,
         leases: LeaseService,
@@ -84,7 +84,7 @@ class ClientServer:
         watches: WatchService,
     ) -> None:
         self._server = server
-        self._accept = accept
+        self._acceptors = acceptors
         self._watches = watches
         self._health = health
         self._keys = keys
@@ -95,7 +95,7 @@ class ClientServer:
     async def start(self) -> None:
         """Begin to answer."""
         await self._server.start()
-        self._acceptors = self._accept()
+        self._acceptors.start()
 
     @property
     def pipelines(self) -> int:
@@ -148,7 +148,7 @@ def build_server(
     return ClientServer(
         server,
         bound,
-        accept=lambda: Acceptors(server, ours.methods, calls) if is_possible() else None,
+        acceptors=Acceptors(server, ours.methods, calls),
         health=health,
         keys=keys,
         leases=leases,
