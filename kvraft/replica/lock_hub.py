@@ -109,7 +109,8 @@ class LockHub:
         leaderless_ms = self._limits.watch_leaderless_ms
         if (now - self._led_at) * 1000 >= leaderless_ms:
             text = f"this node has known no leader for {leaderless_ms} ms"
-            self._end_all(Denied(Reason.NO_QUORUM, Outcome.UNKNOWN, text, retry_after_ms=100))
+            retry_ms = self._limits.retry_ms
+            self._end_all(Denied(Reason.NO_QUORUM, Outcome.UNKNOWN, text, retry_after_ms=retry_ms))
             return
         self._look_at_positions(now)
         if now >= self._attach_at:

@@ -53,7 +53,7 @@ class Readers:
         def done(failure: Failure | None) -> None:
             self._rounds.remove(group)
             self._count -= sum([reader.reads for reader in group])
-            denied = None if failure is None else _no_round(failure)
+            denied = None if failure is None else self._no_round(failure)
             for reader in group:
                 self._deadlines.discard(reader)
                 reader.finish(denied)
@@ -66,7 +66,6 @@ class Readers:
             text = "the deadline passed before a quorum confirmed the read"
             reader.finish(Denied(Reason.DEADLINE, Outcome.NOT_APPLIED, text))
 
-
-def _no_round(failure: Failure) -> Denied:
-    text = f"no quorum confirmed the read: {failure.value}"
-    return Denied(Reason.NO_QUORUM, Outcome.NOT_APPLIED, text, retry_after_ms=100)
+    def _no_round(self, failure: Failure) -> Denied:
+        text, retry_ms = f"no quorum confirmed the read: {failure.value}", self._limits.retry_ms
+        return Denied(Reason.NO_QUORUM, Outcome.NOT_APPLIED, text, retry_after_ms=retry_ms)

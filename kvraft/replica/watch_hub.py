@@ -156,8 +156,8 @@ class WatchHub:
             text = f"{limit} watches are open on this node, its limit"
             return Denied(Reason.OVERLOAD, Outcome.NOT_APPLIED, text, retry_after_ms=1000)
         if self._is_leaderless(self._doors.now()):
-            text = "this node knows no leader"
-            return Denied(Reason.NO_QUORUM, Outcome.NOT_APPLIED, text, retry_after_ms=100)
+            text, retry_ms = "this node knows no leader", self.limits.retry_ms
+            return Denied(Reason.NO_QUORUM, Outcome.NOT_APPLIED, text, retry_after_ms=retry_ms)
         return None
 
     def _is_leaderless(self, now: float) -> bool:
