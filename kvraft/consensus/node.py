@@ -36,7 +36,7 @@ class RaftNode:
         self._kicked = 0
         self._timers_at = float("-inf")
         self._told_commit = 0
-        self._tell_at = float("inf")
+        self._tell_at = self._look_at = float("inf")
         self._stalled_since: float | None = None
         self._stalled_at = 0
         self._reported: str | None = None
@@ -164,9 +164,8 @@ class RaftNode:
             self._timers_at = now + shared.timing.tick_ms / 2000
             self._writing = False  # for too long to wait for
             self._watch_time(now)
-        if now >= self._tell_at:  # never on a node that does not lead
-            self._tell_at = float("inf")
-            self.replication.tell_commit()
+        if now >= self._look_at:  # never on a node that does not lead
+            self._tell_or_wait(now)
         if self.transfer.is_on:
             self.transfer.poll(now)
         self.reads.poll(now, self.elections.leader)
@@ -247,10 +246,20 @@ class RaftNode:
 
         A message of its own would wake them just when the caller's next write wants the processor.
         """
-        if self._tell_at == float("inf"):
-            pause_s = self.shared.timing.tell_commit_ms / 1000
-            self._tell_at = self.shared.doors.now() + pause_s
+        pause_s = self.shared.timing.tell_commit_ms / 1000
+        self._tell_at = self.shared.doors.now() + pause_s
+        if self._look_at == float("inf"):
+            self._look_at = self._tell_at
             self.shared.doors.wake_in(pause_s)
+
+    def _tell_or_wait(self, now: float) -> None:
+        """Tell, or wait on: what was to be told first went with an append, and more came."""
+        if now >= self._tell_at:
+            self._tell_at = self._look_at = float("inf")
+            self.replication.tell_commit()
+        else:
+            self._look_at = self._tell_at
+            self.shared.doors.wake_in(self._tell_at - now)
 
     def _watch_disk(self, now: float) -> None:
         """A node whose disk hangs goes silent as a leader, so that others take over (row 25)."""
@@ -291,7 +300,7 @@ class RaftNode:
         shared = self.shared
         shared.leads, self.leading = new == LEADER, False
         self._timers_at = float("-inf")  # another role has other timers
-        self._tell_at = float("inf")
+        self._tell_at = self._look_at = float("inf")
         self.elections.changed_role()
         self.reads.void()
         if new == LEADER:

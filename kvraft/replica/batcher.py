@@ -87,7 +87,7 @@ class Batcher:
         self._in_flight: list[_Flight] = []
         self._is_patient = True
         """Nobody waits for what is in the queue."""
-        self._gather_until: float | None = None
+        self._gather_until = 0.0
         self.entries = 0
         self.commands = 0
 
@@ -98,11 +98,11 @@ class Batcher:
         done: Done,
         *,
         first: bool = False,
-        patient: bool = False,
+        patient_from: float | None = None,
     ) -> None:
         """Queue one command; NOT_APPLIED at once if it would wait long.
 
-        `first`: before others. `patient`: alone, it may wait for company.
+        `first`: before others. `patient_from`: alone, it may wait for company from then on.
         """
         ahead, congestion = len(self._first) + len(self._queue), self._congestion
         if ahead >= congestion.room or ahead * congestion.command_s > deadline - congestion.at > 0:
@@ -119,21 +119,23 @@ class Batcher:
             done(self._refusal(ahead))
             return
         (self._first if first else self._queue)[waiting] = None
-        if not patient:
+        if patient_from is None:
             self._is_patient = False
+        elif not ahead:
+            self._gather_until = patient_from + self._limits.gather_ms / 1000
         self._deadlines.add(waiting)
         self._queue_bytes += waiting.size
 
     def flush(self, now: float) -> None:
         """Propose what waits, as far as entries may be in flight."""
-        if self._is_patient and self._gathers(now):
+        if self.gathers and now < self._gather_until:
             return
         while (self._first or self._queue) and self._may_propose():
             stamp = self._stamp_ms()
             if stamp is None:
                 return
             batch = self._take(now)
-            self.crowded = self._gather_until = None
+            self.crowded = None
             is_left = bool(self._first or self._queue)
             self._is_patient = not is_left  # who is left behind has waited
             if batch:
@@ -152,14 +154,11 @@ class Batcher:
         flights, most = self._in_flight, self._limits.entries_in_flight
         return len(flights) < most or (len(flights) == most and len(flights[-1].batch) <= 1)
 
-    def _gathers(self, now: float) -> bool:
-        """Whether what waits, all of it patient, goes on waiting for others."""
+    @property
+    def gathers(self) -> bool:
+        """Whether what waits, all of it patient, needs no turn of the loop before a poll."""
         count = len(self._first) + len(self._queue)
-        if not count:
-            return False
-        if self._gather_until is None:
-            self._gather_until = now + self._limits.gather_ms / 1000
-        return now < self._gather_until and count < self._limits.batch_commands
+        return self._is_patient and 0 < count < self._limits.batch_commands
 
     def tick(self) -> None:
         """Propose an entry without commands, for its stamp, unless an entry is under way anyhow."""
@@ -196,7 +195,7 @@ class Batcher:
         refused = (*self._first, *self._queue)
         self._first, self._queue, self._queue_bytes = OrderedDict(), OrderedDict(), 0
         self._congestion.cleared()
-        self._is_patient, self._gather_until, self.crowded = True, None, None
+        self._is_patient, self.crowded = True, None
         for waiting in refused:
             self._finish(waiting, denied)
 
@@ -243,7 +242,8 @@ class Batcher:
                     self._is_patient = all(
                         self._stays_patient(each.command) for each in self._queue
                     )
-                self._wake()
+                if not self.gathers:
+                    self._wake()
             self._answer(batch, outcome)
 
         self._consensus.propose(payload, done)

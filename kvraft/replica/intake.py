@@ -138,8 +138,10 @@ class Intake:
         machine, kind = self._node.machine, command.__class__
         first = kind in SIGNS_OF_LIFE and goes_first(command, machine)
         patient = first or (kind is Acquire and will_queue(command, machine))
-        self._batcher.submit(command, deadline, done, first=first, patient=patient)
-        self.let_in()
+        patient_from = self._node.now() if patient else None
+        self._batcher.submit(command, deadline, done, first=first, patient_from=patient_from)
+        if first or not self._batcher.gathers:  # a turn for each that waits anyhow costs others
+            self.let_in()
 
     def _no_quorum(self, text: str) -> Denied:
         """Return the answer of a node that can do nothing alone."""

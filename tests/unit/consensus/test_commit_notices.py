@@ -54,6 +54,18 @@ def test_the_next_append_tells_it_instead(world):
     assert len(world.c.payloads) == 11
 
 
+def test_the_pause_counts_from_the_last_commit(world):
+    """Of calls that take longer than the pause, each told by the next one a little later."""
+    heard = listen(world)
+    for number in range(20):
+        committed = world.a.propose(b"%d" % number)
+        world.until(lambda committed=committed: committed, step=0.0005)
+        world.run(SOON * 0.5)
+    assert not notices(heard)
+    world.run(SOON)
+    assert [to for _, _, to, _ in notices(heard)] == ["b", "c"]
+
+
 def test_a_deposed_leader_tells_nothing(world):
     """A notice in the new term, which it does not lead, would claim that it does."""
     written = world.a.propose(b"x")
