@@ -82,6 +82,42 @@ def test_patience_begins_anew_with_each_entry(held):
     assert proposed(held) == [[Acquire]]
 
 
+def test_it_costs_no_turn_of_the_loop(held):
+    """Neither as it comes nor as an entry ends that leaves the lock taken."""
+    held.submit(Put(b"k", b"v"))
+    held.tick()
+    woken = held.doors.woken
+    held.submit(acquire(b"a"))
+    held.consensus.commit()
+    assert held.doors.woken == woken
+    held.submit(Release(key=b"holder"))
+    assert held.doors.woken == woken + 1
+
+
+def test_it_has_its_turn_where_the_lock_was_given_back_meanwhile(held):
+    held.submit(Release(key=b"holder"))
+    held.tick()
+    held.submit(acquire(b"a"))
+    woken = held.doors.woken
+    held.consensus.commit()
+    assert held.doors.woken == woken + 1
+
+
+def test_a_full_entry_of_wishes_has_its_turn(make_rig):
+    rig = make_rig(limits=replace(ReplicaLimits(), batch_commands=2))
+    rig.bootstrap()
+    rig.lead()
+    rig.submit(HOLDER)
+    rig.tick()
+    rig.consensus.commit()
+    rig.tick()
+    woken = rig.doors.woken
+    rig.submit(acquire(b"a"))
+    assert rig.doors.woken == woken
+    rig.submit(acquire(b"b"))
+    assert rig.doors.woken == woken + 1
+
+
 def test_a_try_does_not_wait(held):
     held.submit(acquire(b"a", wait_ms=0))
     held.tick()
