@@ -37,6 +37,9 @@ class RaftNode:
         self._timers_at = float("-inf")
         self._told_commit = 0
         self._tell_at = self._look_at = float("inf")
+        """When the last commit is told, if none follows; and when the timer looks at that."""
+        self._look_for = 0
+        """The commit that followers must have heard of by then, whatever follows."""
         self._stalled_since: float | None = None
         self._stalled_at = 0
         self._reported: str | None = None
@@ -249,16 +252,18 @@ class RaftNode:
         pause_s = self.shared.timing.tell_commit_ms / 1000
         self._tell_at = self.shared.doors.now() + pause_s
         if self._look_at == float("inf"):
-            self._look_at = self._tell_at
+            self._look_at, self._look_for = self._tell_at, self.shared.core.commit
             self.shared.doors.wake_in(pause_s)
 
     def _tell_or_wait(self, now: float) -> None:
-        """Tell, or wait on: what was to be told first went with an append, and more came."""
+        """Tell of it all; while more is committed, only of what no append has carried by now."""
+        commit = self.shared.core.commit
         if now >= self._tell_at:
             self._tell_at = self._look_at = float("inf")
-            self.replication.tell_commit()
+            self.replication.tell_commit(commit)
         else:
-            self._look_at = self._tell_at
+            self.replication.tell_commit(self._look_for)
+            self._look_at, self._look_for = self._tell_at, commit
             self.shared.doors.wake_in(self._tell_at - now)
 
     def _watch_disk(self, now: float) -> None:

@@ -299,11 +299,11 @@ class Replication:
             self._shared.core.next_index(peer, follower.sent_upto + 1)
         return commits
 
-    def tell_commit(self) -> None:
-        """Let followers apply what no append has told them is committed; asks for no answer."""
+    def tell_commit(self, least: int) -> None:
+        """Tell those that no append has told of `least` what is committed; asks for no answer."""
         shared, commit = self._shared, self._shared.core.commit
         for peer, follower in self.followers.items():
-            if follower.told < commit and not self.muted:
+            if follower.told < least and not self.muted:
                 follower.told = commit
                 self._links.send(peer, Heartbeat(shared.term, 0, 0, commit))
 

@@ -33,8 +33,9 @@ class Timing:
     redial_ms: int = 50
     """Pause between two dials of a peer (plus jitter up to half): a healed link is used soon."""
     tell_commit_ms: int = 5
-    """A commit that no append has carried by then is told on its own: longer than the pause between
-    two writes of one caller, shorter than a watcher at a follower would mind."""
+    """A commit that no append carries is told on its own after this, or twice that while others
+    follow it: longer than the pause between two writes of one caller, shorter than a watcher at a
+    follower would mind."""
     rejoin_report_ms: int = 5_000
     """How often a rejoining node says whom it waits for."""
     handshake_ms: int = 1_000

@@ -128,7 +128,7 @@ class Batcher:
 
     def flush(self, now: float) -> None:
         """Propose what waits, as far as entries may be in flight."""
-        if self.gathers and now < self._gather_until:
+        if self.waits_for_company and now < self._gather_until:
             return
         while (self._first or self._queue) and self._may_propose():
             stamp = self._stamp_ms()
@@ -155,8 +155,8 @@ class Batcher:
         return len(flights) < most or (len(flights) == most and len(flights[-1].batch) <= 1)
 
     @property
-    def gathers(self) -> bool:
-        """Whether what waits, all of it patient, needs no turn of the loop before a poll."""
+    def waits_for_company(self) -> bool:
+        """All that waits is patient, and less than an entry: the next poll is soon enough."""
         count = len(self._first) + len(self._queue)
         return self._is_patient and 0 < count < self._limits.batch_commands
 
@@ -242,7 +242,7 @@ class Batcher:
                     self._is_patient = all(
                         self._stays_patient(each.command) for each in self._queue
                     )
-                if not self.gathers:
+                if not self.waits_for_company:
                     self._wake()
             self._answer(batch, outcome)
 

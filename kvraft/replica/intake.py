@@ -140,7 +140,7 @@ class Intake:
         patient = first or (kind is Acquire and will_queue(command, machine))
         patient_from = self._node.now() if patient else None
         self._batcher.submit(command, deadline, done, first=first, patient_from=patient_from)
-        if first or not self._batcher.gathers:  # a turn for each that waits anyhow costs others
+        if not self._batcher.waits_for_company:  # a turn for each of these would cost the others
             self.let_in()
 
     def _no_quorum(self, text: str) -> Denied:

@@ -17,10 +17,11 @@ process, and costs more (measured: a fifth of the time of a put, 3 processes on 
 UNKNOWN_MS = 10.0
 """What a write takes until the first are done: the thread waits."""
 MEAN_WRITES = 16
-"""What writes take is their mean, fading over so many ..."""
+"""What writes take is their mean, fading over so many."""
 HICCUP_MS = 3.0
-"""... in which none counts for more: it takes several slow ones to send the next to the thread, which
-on a busy machine takes longer itself, so that the loop would not come back to it for long."""
+STALL_MS = 50.0
+"""A write counts for at most a hiccup in that mean, for all a stall: a hiccup is as often the busy
+machine's as the disk's, and the thread, which takes longer there, would keep the mean high."""
 QUICK_BYTES = 16 << 10
 """Of a batch. A larger one is of many callers, for whom the loop has other work meanwhile."""
 
@@ -175,7 +176,8 @@ class LogWriter:
     def _batch_written(self, durable: int, took_ms: float) -> None:
         self._started_at, self._ended_at = None, time.monotonic()
         self._marked = False
-        self._mean_ms += (min(took_ms, HICCUP_MS) - self._mean_ms) / MEAN_WRITES
+        counted_ms = took_ms if took_ms >= STALL_MS else min(took_ms, HICCUP_MS)
+        self._mean_ms += (counted_ms - self._mean_ms) / MEAN_WRITES
         self.batches += 1
         self._recent_ms = max(self._recent_ms, took_ms)
         self.slowest_ms = max(self.slowest_ms, took_ms)

@@ -20,7 +20,7 @@ from kvraft_chaos.simulation.scheduler import Scheduler
 STEP = 0.005
 """Seconds between two looks at a condition that is waited for."""
 TOLD_S = 0.05
-"""Within which followers hear of a commit: `tell_commit_ms`, a poll, and the way to them."""
+"""Within which followers hear of a commit: twice `tell_commit_ms`, a poll, and the way to them."""
 
 
 @dataclass(slots=True)

@@ -66,6 +66,22 @@ def test_the_pause_counts_from_the_last_commit(world):
     assert [to for _, _, to, _ in notices(heard)] == ["b", "c"]
 
 
+def test_whom_no_append_reaches_is_told_while_more_is_committed(world):
+    """The window of c is full, for its acks are lost; b goes on, a commit every three ms."""
+    world.block("c", "a")
+
+    def write():
+        assert world.a.propose(b"x") == []
+        world.run(0.003)
+
+    while world.a.status.commit_index - world.c.status.last_index < 2:
+        write()
+    stored = world.c.status.last_index
+    for _ in range(4):
+        write()
+    assert world.c.status.applied_index == stored == world.c.status.last_index
+
+
 def test_a_deposed_leader_tells_nothing(world):
     """A notice in the new term, which it does not lead, would claim that it does."""
     written = world.a.propose(b"x")
