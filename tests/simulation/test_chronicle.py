@@ -3,7 +3,17 @@
 import pytest
 
 from kvraft.core.codec import encode_entry
-from kvraft.core.commands import CompareAndSet, Delete, Entry, Expect, LeaseKeepAlive, Put
+from kvraft.core.commands import (
+    CompareAndSet,
+    Delete,
+    Entry,
+    Expect,
+    KeyIdentity,
+    LeaseKeepAlive,
+    Put,
+    Request,
+    Resolve,
+)
 from kvraft.core.machine import StateMachine
 from kvraft.core.results import CasResult, DeleteResult, KeyValue, PutResult
 from kvraft.replica.batcher import AppliedBatch
@@ -205,6 +215,32 @@ def test_a_swap_against_a_condition_that_did_not_hold(log):
     )
     log.account.judge([])
     assert log.reported == ["not-linearizable"]
+
+
+NAMED = Request(PUT, identity=KeyIdentity(b"name"))
+
+
+@pytest.mark.parametrize("was_done", [False, True])
+def test_what_its_client_settled_as_never_applied_is_owed_by_nobody(log, was_done):
+    """The answer to the question was lost, and the client sent the request again (seed 6374)."""
+    asked = log.account.ask(NAMED)
+    log.apply(Resolve(NAMED.identity))
+    index, batch = log.apply(NAMED)
+    log.account.tell(asked, batch.results[0], index, batch.revisions[0])
+    if was_done:
+        log.chronicle.applied[NAMED] += 1
+    log.account.judge([])
+    assert log.reported == (["refused-but-applied"] if was_done else [])
+
+
+def test_a_key_that_was_of_another_request_is_nobodys_wish(log):
+    """Clients name each request anew: that the store knows the name is no answer."""
+    asked = log.account.ask(NAMED)
+    log.apply(Request(Delete(b"k"), identity=NAMED.identity))
+    index, batch = log.apply(NAMED)
+    log.account.tell(asked, batch.results[0], index, batch.revisions[0])
+    log.account.judge([])
+    assert log.reported == ["acknowledged-write-lost"]
 
 
 def test_a_node_that_is_behind_at_the_end(log):

@@ -21,6 +21,7 @@ from kvraft.core.commands import (
     Resolve,
 )
 from kvraft.core.commands import Operation as Part
+from kvraft.core.errors import Reason
 from kvraft.core.results import (
     CasResult,
     DeleteResult,
@@ -68,7 +69,7 @@ class Account:
     effective: Counter[Command] = field(default_factory=Counter)
     """Answered, and not by a refusal or a condition that was false."""
     refused: Counter[Command] = field(default_factory=Counter)
-    """Told NOT_APPLIED."""
+    """Told NOT_APPLIED, or that it never was and never will be."""
     open: dict[Asked, None] = field(default_factory=dict)
     registers: frozenset[bytes] = frozenset()
     """Keys that are written as a whole only, with values of their own; empty: all are."""
@@ -84,7 +85,8 @@ class Account:
 
     def tell(self, asked: Asked, answer: Result, index: int, revision: int) -> None:
         """It was answered by the state machine."""
-        self._settle(asked, self.answered)
+        is_burned = isinstance(answer, Refused) and answer.reason is Reason.ABANDONED
+        self._settle(asked, self.refused if is_burned else self.answered)
         self.done += 1
         command = asked.command
         self.chronicle.check_answer(command, index, answer, asked.moment)

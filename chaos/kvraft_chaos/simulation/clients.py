@@ -95,7 +95,9 @@ class Clients:
         process = ClientProcess(name, world.scheduler, world.front, chance)
         window = self._books.bounds.apply.session_window
         kept, open_locks = self._lock_notes[name]
-        sending = Sending(process, self.account, kept, now=lambda: world.now, window=window)
+        sending = Sending(
+            process, self.account, kept, now=lambda: world.now, window=window, task="/locks"
+        )
         holder = LockHolder(process, sending, open_locks, (self.locks, self.watch))
         locking = Locking(holder, self.locks.fences, self._lives)
         self._locking[name] = locking, sending

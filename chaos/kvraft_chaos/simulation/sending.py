@@ -87,12 +87,16 @@ class Sending:
         *,
         now: Callable[[], float],
         window: int,
+        task: str = "",
     ) -> None:
-        """`now`: true seconds; `window`: sequences that a session may have open."""
+        """`now`: true seconds; `window`: sequences that a session may have open; `task`: what tells
+        the keys of one process from those of another of this client, at the same moment.
+        """
         self._process = process
         self._account = account
         self._now = now
         self._window = window
+        self._task = task
         self._sessions = Sessions()
         self._is_opening = False
         self._keys = 0
@@ -248,7 +252,7 @@ class Sending:
         """Send it under a new key, which is written down first."""
         assert not isinstance(mutation, LeaseGrant), "whoever holds a lease dies with its client"
         self._keys += 1
-        key = f"{self._process.name}/{self._now():.6f}/{self._keys}".encode()
+        key = f"{self._process.name}{self._task}/{self._now():.6f}/{self._keys}".encode()
         request = Request(mutation, condition, KeyIdentity(key), fences)
         doubt = Doubt(request, self._ask(request), self._now())
         self.notebook.open[key] = doubt
