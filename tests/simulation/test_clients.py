@@ -253,6 +253,19 @@ def test_clients_do_everything_that_the_store_offers(population):
     assert clients.account.undecided == 0
 
 
+def test_two_processes_of_a_client_draw_no_key_twice(population):
+    """Not even in the same microsecond, each for the first time (seed 9180)."""
+    _, clients = population
+    process = clients._running["c1"].process
+    drawn = []
+    for sending in (clients._running["c1"]._sending, clients._locking["c1"][1]):
+        before = set(sending.notebook.open)
+        sending._keys = 0
+        process.begin(sending.under_key(PUT, None, 1.0))
+        drawn += set(sending.notebook.open) - before
+    assert len(set(drawn)) == 2
+
+
 def test_a_client_that_crashed_comes_back_and_leaves_unknown_behind(population):
     world, clients = population
     world.run(1.0)
